@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hugenuma/region.h - memory from the kernel: whole 2 MB pages, present, bound and verified.
+ *
+ * A region that was handed out has every page in memory: touching it can neither fault for want of
+ * pages nor raise SIGBUS. What it reports is what the kernel said of each page, not what was asked.
+ *
+ * The ladder: hugetlb pages first; where they cannot be had, transparent huge pages; then base
+ * pages. It stops with an error below attr.least_backing.
+ *
+ * Threads: create and destroy may run in any thread, and block it while pages are cleared. Large
+ * regions are cleared by several threads on the node, which end before the call does. All other
+ * calls may run at the same time as each other. The caller's memory policy and affinity are what
+ * they were.
+ */
+#ifndef HUGENUMA_REGION_H
+#define HUGENUMA_REGION_H
+
+#ifndef HUGENUMA_H_INSIDE
+#error "include <hugenuma.h>, not its parts"
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct hnuma_region;
+
+struct hnuma_region_attr {
+	size_t struct_size;		  /* set by the initialiser */
+	size_t size;			  /* bytes, rounded up to whole 2 MB pages; not 0 */
+	int node;			  /* for BIND and PREFERRED */
+	enum hnuma_backing least_backing; /* fail rather than take less than this */
+	enum hnuma_policy policy;
+	unsigned flags;		    /* HNUMA_RELAXED, HNUMA_INHERIT */
+	struct hnuma_nodeset nodes; /* for INTERLEAVE; empty: every allowed node with memory */
+	/*
+	 * Shown in /proc/PID/maps as hugenuma:NAME:nodeN. At most 32 of the characters
+	 * a-z A-Z 0-9 . _ - ; NULL: "region".
+	 */
+	const char *name;
+	/*
+	 * Called in the calling thread while pages are being cleared: done of total bytes. May be
+	 * NULL. May not call into this library.
+	 */
+	void (*progress)(void *arg, size_t done_bytes, size_t total_bytes);
+	void *progress_arg;
+};
+
+#define HNUMA_REGION_ATTR_INIT                                                            \
+	{                                                                                 \
+		sizeof(struct hnuma_region_attr), 0, HNUMA_NODE_LOCAL, HNUMA_BACKING_THP, \
+			HNUMA_POLICY_BIND, 0, {{0}}, NULL, NULL, NULL                     \
+	}
+
+/* What was obtained. */
+struct hnuma_region_info {
+	enum hnuma_backing backing; /* what the pages are */
+	size_t page_size;	    /* bytes of a page: 2 MB, or the base page's size */
+	int node;	    /* where the region is bound; HNUMA_NODE_NONE: interleaved or unbound */
+	const char *reason; /* why it is not more than that, in a sentence; "" when all was had */
+	uint64_t reserved[4];
+};
+
+/* Where pages lie. Always total == here + elsewhere + unknown. */
+struct hnuma_placement {
+	uint64_t pages_total;
+	uint64_t pages_here;	  /* on the node that was asked for (interleave: on one of them) */
+	uint64_t pages_elsewhere; /* on another */
+	uint64_t pages_unknown;	  /* the kernel would not tell, or the page is not present */
+	size_t page_size;	  /* bytes: the smallest page found; 0: the kernel would not tell */
+	uint64_t reserved[4];
+};
+
+/*
+ * Take memory from the kernel.
+ *
+ * @out       receives the region; the caller destroys it.
+ * @topology  must be this system's and outlive the region.
+ *
+ * Returns 0 or
+ *   -EINVAL   NULL, size 0, unknown flag, policy, backing or name, a wrong struct_size
+ *   -ENODEV   the node does not exist, has no memory, or the cpuset does not allow it
+ *   -EXDEV    the topology is not this system's
+ *   -ENOMEM   too few pages of the least backing on the node, or a limit (cgroup, address space,
+ *             number of mappings) stands in the way: the message names it and the command that mends it
+ *   -EOVERFLOW  size cannot be rounded up
+ *   -EPERM, -ENOSYS   the kernel refuses binding, and HNUMA_RELAXED was not given
+ *   -EIO      pages came to lie on another node although they were bound, or are damaged
+ *   -ENOENT   /proc/self/smaps cannot be read, so nothing shows whether transparent pages are huge
+ *   or whatever else a system call answered.
+ */
+HNUMA_API HNUMA_MUST_CHECK int hnuma_region_create(struct hnuma_region **out,
+						   const struct hnuma_topology *topology,
+						   const struct hnuma_region_attr *attr);
+
+/*
+ * Give the memory back. On failure (the kernel cannot unmap for want of memory or mappings: -ENOMEM)
+ * the region is as it was, and a second try may work.
+ *
+ * Returns 0, -ENOMEM, -EOWNERDEAD (in a child of fork()).
+ */
+HNUMA_API int hnuma_region_destroy(struct hnuma_region *region);
+
+/* The first byte, aligned to 2 MB. NULL, errno EOWNERDEAD, in a child of fork(). */
+HNUMA_API void *hnuma_region_base(const struct hnuma_region *region);
+
+/* Bytes, a multiple of 2 MB. */
+HNUMA_API size_t hnuma_region_size(const struct hnuma_region *region);
+
+/*
+ * What was obtained, and why not more. info->reason belongs to the region and lives as long.
+ *
+ * Returns 0, -EINVAL (NULL).
+ */
+HNUMA_API int hnuma_region_info(const struct hnuma_region *region, struct hnuma_region_info *info);
+
+/*
+ * Ask the kernel where every page lies now. The kernel moves pages when memory is taken offline or
+ * an administrator migrates a process, so the answer may change in a region's life.
+ *
+ * Returns 0 whatever the answer is; -EINVAL (NULL), -EOWNERDEAD, -ENOMEM.
+ */
+HNUMA_API int hnuma_region_verify(const struct hnuma_region *region,
+				  struct hnuma_placement *placement);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
