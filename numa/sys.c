@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * numa/sys.c - the kernel's calls, each in the form that sys.h promises, and nothing more.
+ *
+ * The only file that calls the kernel (see CONTRIBUTING.md); <numaif.h> declares libnuma's plain
+ * wrappers of the calls that the C library has none for.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <numaif.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "numa/sys.h"
+
+/* Since Linux 5.17; older headers lack them. */
+#ifndef PR_SET_VMA
+#define PR_SET_VMA	     0x53564d41
+#define PR_SET_VMA_ANON_NAME 0
+#endif
+
+/* What a system call answered: -1 with errno becomes -errno. */
+static int answer(long result)
+{
+	return result < 0 ? -errno : (int)result;
+}
+
+static int sys_map(void **address, size_t length, int protection, int flags, int fd)
+{
+	void *place = mmap(*address, length, protection, flags, fd, 0);
+
+	if (place == MAP_FAILED)
+		return -errno;
+	*address = place;
+	return 0;
+}
+
+static int sys_unmap(void *address, size_t length)
+{
+	return answer(munmap(address, length));
+}
+
+static int sys_advise(void *address, size_t length, int advice)
+{
+	return answer(madvise(address, length, advice));
+}
+
+static int sys_memfd(const char *name, unsigned flags)
+{
+	return answer(memfd_create(name, flags));
+}
+
+static int sys_truncate(int fd, off_t length)
+{
+	return answer(ftruncate(fd, length));
+}
+
+static int sys_name(void *address, size_t length, const char *name)
+{
+	return answer(prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, (unsigned long)address,
+			    (unsigned long)length, (unsigned long)name));
+}
+
+static int sys_get_policy(int *mode, unsigned long *mask, unsigned long max_node, void *address,
+			  unsigned flags)
+{
+	return answer(get_mempolicy(mode, mask, max_node, address, flags));
+}
+
+static int sys_set_policy(int mode, const unsigned long *mask, unsigned long max_node)
+{
+	return answer(set_mempolicy(mode, mask, max_node));
+}
+
+static int sys_bind(void *address, size_t length, int mode, const unsigned long *mask,
+		    unsigned long max_node, unsigned flags)
+{
+	return answer(mbind(address, length, mode, mask, max_node, flags));
+}
+
+static int sys_query_pages(unsigned long count, void **pages, int *status)
+{
+	return answer(move_pages(0, count, pages, NULL, status, 0));
+}
+
+static int sys_current_cpu(void)
+{
+	/* A load where glibc has registered restartable sequences (2.35); the vDSO's getcpu else. */
+	return answer(sched_getcpu());
+}
+
+static int sys_membarrier(int command)
+{
+	return answer(syscall(SYS_membarrier, command, 0, 0));
+}
+
+static int sys_open(const char *path)
+{
+	return answer(open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY));
+}
+
+static ssize_t sys_read(int fd, void *buffer, size_t size)
+{
+	ssize_t result = read(fd, buffer, size);
+
+	return result < 0 ? -errno : result;
+}
+
+static int sys_close(int fd)
+{
+	return answer(close(fd));
+}
+
+struct hnuma_sys hnuma_sys = {
+	.map = sys_map,
+	.unmap = sys_unmap,
+	.advise = sys_advise,
+	.memfd = sys_memfd,
+	.truncate = sys_truncate,
+	.name = sys_name,
+	.get_policy = sys_get_policy,
+	.set_policy = sys_set_policy,
+	.bind = sys_bind,
+	.query_pages = sys_query_pages,
+	.current_cpu = sys_current_cpu,
+	.membarrier = sys_membarrier,
+	.open = sys_open,
+	.read = sys_read,
+	.close = sys_close,
+};

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * numa/sys.h - the one place where the kernel is called.
+ *
+ * A table of functions, so that a test can put a failing one in its place (save the entry, replace
+ * it, put it back; tests do this in one thread). Each returns 0 or a positive result, or a negative
+ * errno; none sets errno for its caller's sake, none prints, none retries. May be called from numa/
+ * only; lib/ never names it.
+ */
+#ifndef HNUMA_NUMA_SYS_H
+#define HNUMA_NUMA_SYS_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+struct hnuma_sys {
+	/* mmap(): *address is the wish on entry (NULL: none) and the place on success. */
+	int (*map)(void **address, size_t length, int protection, int flags, int fd);
+	int (*unmap)(void *address, size_t length);
+	int (*advise)(void *address, size_t length, int advice);
+	/* memfd_create() and ftruncate(): a descriptor, or -errno. */
+	int (*memfd)(const char *name, unsigned flags);
+	int (*truncate)(int fd, off_t length);
+	/* prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME): name a private anonymous mapping. */
+	int (*name)(void *address, size_t length, const char *name);
+
+	/* numaif.h; masks are arrays of unsigned long with max_node bits. */
+	int (*get_policy)(int *mode, unsigned long *mask, unsigned long max_node, void *address,
+			  unsigned flags);
+	int (*set_policy)(int mode, const unsigned long *mask, unsigned long max_node);
+	int (*bind)(void *address, size_t length, int mode, const unsigned long *mask,
+		    unsigned long max_node, unsigned flags);
+	/* move_pages() of this process without targets: status[i] is a node or a negative errno. */
+	int (*query_pages)(unsigned long count, void **pages, int *status);
+
+	/* getcpu(): the CPU that the calling thread is on. */
+	int (*current_cpu)(void);
+	/* membarrier(), with no flags. */
+	int (*membarrier)(int command);
+
+	/* Files of /proc, /sys and /sys/fs/cgroup, opened for reading. read(): bytes, 0 at the end. */
+	int (*open)(const char *path);
+	ssize_t (*read)(int fd, void *buffer, size_t size);
+	int (*close)(int fd);
+};
+
+/* The table in use. Only tests write to it. */
+extern struct hnuma_sys hnuma_sys;
+
+#endif
