@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * numa/cgroup.h - how many bytes of 2 MB hugetlb pages this process's control groups still allow.
+ *
+ *	/proc/self/cgroup      in which group it is     3:hugetlb:/a/b       0::/a/b
+ *	/proc/self/mountinfo   where groups are shown   /sys/fs/cgroup/...   (and from which group on)
+ *	      |
+ *	      v      each has a limit, and counts what is below it
+ *	POINT/a/b    POINT/a    POINT         the tightest: the one with the least headroom
+ *
+ * Version 1, version 2 and both at once; cgroup namespaces; groups of which only a part is shown. A
+ * group that is not shown cannot be asked: then, too, the truth is whether populating succeeds.
+ *
+ * May be called from lib/. Reads through numa/procfs; sets no message.
+ */
+#ifndef HNUMA_NUMA_CGROUP_H
+#define HNUMA_NUMA_CGROUP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The longest path that is followed, NUL included; groups with longer ones are not looked at. */
+#define HNUMA_CGROUP_PATH_MAX 1024
+
+enum hnuma_cgroup_kind {
+	HNUMA_CGROUP_PAGES = 0, /* what is in memory: hugetlb.2MB.max, .limit_in_bytes */
+	HNUMA_CGROUP_RESERVATIONS =
+		1, /* what is promised: hugetlb.2MB.rsvd.max, .rsvd.limit_in_bytes */
+};
+
+struct hnuma_cgroup_limit {
+	bool is_limited; /* false: no limit was found; the rest is then 0, headroom UINT64_MAX */
+	uint64_t limit_bytes; /* of the tightest group */
+	uint64_t
+		usage_bytes; /* what counts against it, of all processes of the group and below it */
+	uint64_t headroom_bytes;	  /* limit - usage, at least 0 */
+	char path[HNUMA_CGROUP_PATH_MAX]; /* the file with the limit, for messages */
+};
+
+/*
+ * Find the tightest limit over the process's group and all its visible ancestors.
+ *
+ * Returns 0, also when there is no limit, no hugetlb controller or no control group at all; or the
+ * kernel's answer when /proc/self/cgroup or /proc/self/mountinfo is there and cannot be read (then
+ * nothing is known, and *limit says that there is no limit).
+ */
+int hnuma_cgroup_tightest(enum hnuma_cgroup_kind kind, struct hnuma_cgroup_limit *limit);
+
+/*
+ * The parsers, apart from the files, for their tests. Each takes any text whatever, one line without
+ * its newline, and never writes beyond what it is given.
+ */
+
+/*
+ * A line of /proc/self/cgroup.
+ *
+ * @path  receives the process's group, HNUMA_CGROUP_PATH_MAX bytes.
+ *
+ * Returns 1 (the line is that of version 1's hugetlb hierarchy), 2 (that of version 2), or 0 (of
+ * neither, not such a line, or too long; the path is then "").
+ */
+int hnuma_cgroup_parse_membership(const char *line, char *path);
+
+/*
+ * A line of /proc/self/mountinfo.
+ *
+ * @root   receives the group that is shown at
+ * @point  this directory; HNUMA_CGROUP_PATH_MAX bytes each. Both "" when the result is 0.
+ *
+ * Returns 1 (version 1, with the hugetlb controller), 2 (version 2) or 0 (anything else).
+ */
+int hnuma_cgroup_parse_mount(const char *line, char *root, char *point);
+
+/*
+ * The directory where a group is shown, when a mount shows the groups from `root` on at `point`.
+ *
+ * @directory  receives it, HNUMA_CGROUP_PATH_MAX bytes.
+ * @top        receives the length of the part that is the mount point: ancestors end there.
+ *
+ * False when this mount does not show the group, or the path would be too long.
+ */
+bool hnuma_cgroup_locate(const char *root, const char *point, const char *path, char *directory,
+			 size_t *top);
+
+/*
+ * The text of a limit's file: a number of bytes, or "max". False when it is anything else, or so
+ * large that it limits nothing (version 1 writes about 2^63 for "no limit").
+ */
+bool hnuma_cgroup_parse_limit(const char *text, uint64_t *bytes);
+
+#endif
