@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * numa/topology_load.c - from the environment and /sys to hwloc's handle.
+ *
+ * hwloc by itself goes on silently with something else when its environment names what it cannot
+ * read: a missing HWLOC_XMLFILE gives the real machine, a missing HWLOC_FSROOT an empty machine that
+ * it calls the real one. Memory would then be planned, or bound, by another machine's map. So this
+ * file decides, in hwloc's own order of preference, what is to be read, and refuses what cannot be.
+ *
+ * hwloc also writes to stderr, or aborts, where the kernel tells it nothing. So it is asked only for
+ * what is there: where /sys tells no nodes it gets a machine of one node to work with. What remains
+ * is a banner for XML whose objects are out of order, which no program exports.
+ *
+ * Uses hwloc; reads through numa/procfs.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "numa/error.h"
+#include "numa/procfs.h"
+#include "numa/topology.h"
+#include "numa/topology_state.h"
+
+#define ONLINE_NODES "/sys/devices/system/node/online"
+
+/* What describes the machine. */
+enum kind {
+	KIND_SYSTEM,	/* the kernel of this one */
+	KIND_FSROOT,	/* files copied from another one's /sys and /proc */
+	KIND_CPUID,	/* a directory of CPUID dumps; hwloc sees to it */
+	KIND_SYNTHETIC, /* a line of text */
+	KIND_XML,	/* a file written by lstopo */
+};
+
+struct source {
+	enum kind kind;
+	const char *variable;
+	const char *value;
+};
+
+/* Is the word one of HWLOC_COMPONENTS? */
+static bool names_component(const char *components, const char *word)
+{
+	const size_t length = strlen(word);
+
+	while (*components) {
+		size_t span = strcspn(components, ",");
+
+		if (span == length && strncmp(components, word, length) == 0)
+			return true;
+		components += span + (components[span] == ',');
+	}
+	return false;
+}
+
+/* What would hwloc read? The first of these that is set; HWLOC_COMPONENTS can leave them out. */
+static struct source choose_source(void)
+{
+	static const struct {
+		enum kind kind;
+		const char *variable;
+		const char *component;
+	} choices[] = {
+		{KIND_FSROOT, "HWLOC_FSROOT", "linux"},
+		{KIND_CPUID, "HWLOC_CPUID_PATH", "x86"},
+		{KIND_SYNTHETIC, "HWLOC_SYNTHETIC", "synthetic"},
+		{KIND_XML, "HWLOC_XMLFILE", "xml"},
+	};
+	const char *components = getenv("HWLOC_COMPONENTS");
+	struct source source = {KIND_SYSTEM, NULL, NULL};
+
+	for (size_t i = 0; i < sizeof(choices) / sizeof(choices[0]); i++) {
+		const char *value = getenv(choices[i].variable);
+
+		if (!value || (components && choices[i].kind != KIND_FSROOT &&
+			       !names_component(components, choices[i].component)))
+			continue;
+		source.kind = choices[i].kind;
+		source.variable = choices[i].variable;
+		source.value = value;
+		break;
+	}
+	if (source.kind == KIND_FSROOT && strcmp(source.value, "/") == 0)
+		source.kind = KIND_SYSTEM;
+	return source;
+}
+
+static bool is_readable(const char *root, const char *file)
+{
+	char path[1024], text[2];
+	ssize_t length;
+
+	if (snprintf(path, sizeof(path), "%s%s", root, file) >= (int)sizeof(path))
+		return false;
+	length = hnuma_procfs_read(path, text, sizeof(text));
+	return length >= 0 || length == -EFBIG;
+}
+
+/* Is there a directory? It can be opened, but not read. */
+static bool is_directory(const char *root, const char *name)
+{
+	char path[1024], text[2];
+
+	return snprintf(path, sizeof(path), "%s%s", root, name) < (int)sizeof(path) &&
+	       hnuma_procfs_read(path, text, sizeof(text)) == -EISDIR;
+}
+
+/* Does the kernel's file name at least one node, and nothing that is no node? */
+static bool has_online_nodes(const char *root)
+{
+	const struct hnuma_nodeset none = {{0}};
+	struct hnuma_nodeset nodes = none;
+	char path[1024], text[4096];
+
+	if (snprintf(path, sizeof(path), "%s%s", root, ONLINE_NODES) >= (int)sizeof(path) ||
+	    hnuma_procfs_read(path, text, sizeof(text)) < 0)
+		return false;
+	return hnuma_topology_parse_list(text, &nodes) && memcmp(&nodes, &none, sizeof(none)) != 0;
+}
+
+/* Does the kernel tell how its CPUs hang together? hwloc complains on stderr where it does not. */
+static bool has_cpu_topology(const char *root)
+{
+	static const char *const names[] = {"package_cpus", "core_cpus", "core_siblings",
+					    "thread_siblings"};
+	char path[1024], text[64], file[128];
+	uint64_t first = 0;
+
+	/* CPU 0 can be offline. */
+	if (snprintf(path, sizeof(path), "%s/sys/devices/system/cpu/online", root) >=
+	    (int)sizeof(path))
+		return false;
+	if (hnuma_procfs_read(path, text, sizeof(text)) != 0)
+		(void)hnuma_procfs_parse_number(text, &first, NULL);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(file, sizeof(file), "/sys/devices/system/cpu/cpu%u/topology/%s",
+			 (unsigned)first, names[i]);
+		if (is_readable(root, file))
+			return true;
+	}
+	return false;
+}
+
+/* Only what hwloc can read without complaint, and without its assertions, is given to it. */
+static int check_fsroot(const struct source *source)
+{
+	if (!is_directory(source->value, "/"))
+		return hnuma_error_set(-EINVAL,
+				       "%s is \"%s\", which is not a directory that can be read: "
+				       "name one that hwloc-gather-topology made, or unset it",
+				       source->variable, source->value);
+	if (!has_cpu_topology(source->value))
+		return hnuma_error_set(
+			-EINVAL,
+			"%s is \"%s\", which has no sys/devices/system/cpu with a "
+			"topology: name a directory that hwloc-gather-topology made, "
+			"or unset it",
+			source->variable, source->value);
+	if (is_directory(source->value, "/sys/devices/system/node") &&
+	    !has_online_nodes(source->value))
+		return hnuma_error_set(
+			-EINVAL,
+			"%s is \"%s\", whose sys/devices/system/node/online names no "
+			"node, or none from 0 to %d: name another directory, or unset "
+			"it",
+			source->variable, source->value, HNUMA_MAX_NODES - 1);
+	return 0;
+}
+
+/* hwloc's word for why not, in ours. */
+static int refuse(const struct source *source, int error)
+{
+	if (error == ENOMEM)
+		return hnuma_error_set(-ENOMEM, "no memory to read the topology");
+	switch (source->kind) {
+	case KIND_XML:
+		return hnuma_error_set(
+			-EINVAL,
+			"%s is \"%s\", which hwloc %x.%x cannot read as a topology "
+			"(%s): name a whole file that lstopo wrote, of no newer "
+			"version, or unset it",
+			source->variable, source->value, hwloc_get_api_version() >> 16,
+			(hwloc_get_api_version() >> 8) & 0xff, hnuma_strerror(error));
+	case KIND_SYSTEM:
+		return hnuma_error_set(-EINVAL, "hwloc cannot read this machine's topology (%s)",
+				       hnuma_strerror(error));
+	default:
+		return hnuma_error_set(-EINVAL,
+				       "%s is \"%s\", which hwloc cannot read as a topology (%s): "
+				       "correct it, or unset it",
+				       source->variable, source->value, hnuma_strerror(error));
+	}
+}
+
+/* How many CPU numbers there may be on a system that does not tell its topology. */
+static unsigned count_cpus(void)
+{
+	long configured = sysconf(_SC_NPROCESSORS_CONF);
+	int last = configured > 0 ? (int)configured - 1 : 0;
+	hwloc_bitmap_t cpus = hwloc_bitmap_alloc();
+	char text[1024];
+
+	if (!cpus)
+		return (unsigned)last + 1;
+	(void)hnuma_topology_read_cpus("/sys/devices/system/cpu/possible", cpus);
+	if (hnuma_topology_read_status("Cpus_allowed_list", text, sizeof(text)) == 0)
+		(void)hnuma_topology_parse_cpus(text, cpus);
+	if (hwloc_bitmap_last(cpus) > last)
+		last = hwloc_bitmap_last(cpus);
+	hwloc_bitmap_free(cpus);
+	return last < HNUMA_MAX_CPUS ? (unsigned)last + 1 : HNUMA_MAX_CPUS;
+}
+
+/* Give hwloc a machine of one node with as many CPUs as there are, for binding threads only. */
+static int assume_one_node(struct hnuma_topology *topology)
+{
+	char description[128];
+	long pages = sysconf(_SC_PHYS_PAGES), page_size = sysconf(_SC_PAGESIZE);
+	unsigned long long bytes = 0;
+
+	if (pages > 0 && page_size > 0)
+		bytes = (unsigned long long)pages * (unsigned long long)page_size;
+	snprintf(description, sizeof(description), "NUMANode:1(memory=%llu) PU:%u",
+		 bytes ? bytes : 1, count_cpus());
+	if (hwloc_topology_set_synthetic(topology->hwloc, description))
+		return errno == ENOMEM ? -ENOMEM : -EINVAL;
+	return 0;
+}
+
+/*
+ * Spare hwloc what nodes do not need: it is faster, and cannot stumble over what firmware says of
+ * caches. Descriptions that name objects are left whole, since a node hangs on the one it is in.
+ */
+static void simplify(hwloc_topology_t hwloc)
+{
+	hwloc_topology_set_all_types_filter(hwloc, HWLOC_TYPE_FILTER_KEEP_NONE);
+	hwloc_topology_set_type_filter(hwloc, HWLOC_OBJ_GROUP, HWLOC_TYPE_FILTER_KEEP_STRUCTURE);
+	/* It would move the calling thread to every CPU in turn. */
+	hwloc_topology_set_components(hwloc, HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST, "x86");
+}
+
+static unsigned long flags_for(const struct hnuma_topology *topology)
+{
+	unsigned long flags = HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED;
+
+#if HWLOC_API_VERSION >= 0x00020800
+	flags |= HWLOC_TOPOLOGY_FLAG_NO_CPUKINDS | HWLOC_TOPOLOGY_FLAG_NO_MEMATTRS;
+#endif
+	/* The one assumed node is this system's, so that threads can be bound. */
+	if (!topology->is_known)
+		flags |= HWLOC_TOPOLOGY_FLAG_IS_THISSYSTEM;
+	return flags;
+}
+
+/* Tell hwloc what to read. Returns 0, or a negative errno without a message. */
+static int prepare(struct hnuma_topology *topology, const struct source *source)
+{
+	int result = 0;
+
+	errno = 0;
+	switch (source->kind) {
+	case KIND_XML:
+		result = hwloc_topology_set_xml(topology->hwloc, source->value);
+		break;
+	case KIND_SYNTHETIC:
+		result = hwloc_topology_set_synthetic(topology->hwloc, source->value);
+		break;
+	case KIND_SYSTEM:
+		if (!topology->is_known)
+			return assume_one_node(topology);
+		simplify(topology->hwloc);
+		break;
+	case KIND_FSROOT:
+		simplify(topology->hwloc);
+		break;
+	case KIND_CPUID:
+		break;
+	}
+	if (result)
+		return errno ? -errno : -EINVAL;
+	return 0;
+}
+
+/* Did hwloc read what it was to read? HWLOC_THISSYSTEM=1 says that the description is of this one. */
+static int check_loaded(const struct hnuma_topology *topology, const struct source *source)
+{
+	const char *claim = getenv("HWLOC_THISSYSTEM");
+
+	if (source->kind == KIND_SYSTEM || !topology->is_this_system || (claim && atoi(claim)))
+		return 0;
+	return hnuma_error_set(-EINVAL,
+			       "%s is \"%s\", but hwloc read this machine instead: correct it, or "
+			       "unset it",
+			       source->variable, source->value);
+}
+
+/* Note where the described machine's /sys is. */
+static int find_root(struct hnuma_topology *topology, const struct source *source)
+{
+	if (topology->is_this_system)
+		topology->root = strdup("");
+	else if (source->kind == KIND_FSROOT)
+		topology->root = strdup(source->value);
+	else
+		return 0;
+	return topology->root ? 0 : hnuma_error_set(-ENOMEM, "no memory to read the topology");
+}
+
+int hnuma_topology_load(struct hnuma_topology *topology)
+{
+	struct source source = choose_source();
+	int error = 0;
+
+	topology->is_known = true;
+	if (source.kind == KIND_SYSTEM)
+		topology->is_known = has_online_nodes("") && has_cpu_topology("");
+	else if (source.kind == KIND_FSROOT)
+		error = check_fsroot(&source);
+	if (error)
+		return error;
+	if (hwloc_topology_init(&topology->hwloc)) {
+		topology->hwloc = NULL;
+		return hnuma_error_set(-ENOMEM, "no memory to read the topology");
+	}
+	error = prepare(topology, &source);
+	if (error)
+		return refuse(&source, -error);
+	errno = 0;
+	if (hwloc_topology_set_flags(topology->hwloc, flags_for(topology)) ||
+	    hwloc_topology_load(topology->hwloc))
+		return refuse(&source, errno ? errno : EINVAL);
+	topology->is_this_system = hwloc_topology_is_thissystem(topology->hwloc);
+	error = check_loaded(topology, &source);
+	return error ? error : find_root(topology, &source);
+}
