@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * numa/backing.c - one rung of the ladder: reserve addresses, map, bind, populate, look; or undo.
+ *
+ *	reserve      hugetlb: | no access                              |
+ *	             else:    | read and write                         |
+ *	map          hugetlb: | guard | memfd, shared          | guard |
+ *	             else:    | guard | private, anonymous     | guard |
+ *
+ * Only a mapping that cannot fail is ever put over another one: kernels before 6.12 take the old
+ * mapping away first, and when the new one then fails, another thread's mmap() can land in the hole,
+ * where our undo would unmap it. So a memfd is first mapped where the kernel likes, which is what
+ * takes the huge pages' reservation or fails; and private memory is mapped whole, with the guards,
+ * which take no memory, put over its ends.
+ *
+ * Calls the kernel through hnuma_sys only.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <hugenuma.h>
+
+#include "numa/error.h"
+#include "numa/populate.h"
+#include "numa/region.h"
+#include "numa/sys.h"
+
+#ifndef MFD_HUGE_2MB
+#define MFD_HUGE_2MB (21u << 26)
+#endif
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
+/* "hugenuma:" NAME ":interleave" */
+#define MAPPING_NAME_BYTES (9 + HNUMA_NAME_MAX + 16)
+
+static size_t base_page_size(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+void hnuma_backing_add_reason(struct hnuma_region *region, const char *format, ...)
+{
+	size_t used = strlen(region->reason);
+	va_list args;
+
+	if (used && used < sizeof(region->reason) - 3) {
+		strcpy(region->reason + used, "; ");
+		used += 2;
+	}
+	va_start(args, format);
+	vsnprintf(region->reason + used, sizeof(region->reason) - used, format, args);
+	va_end(args);
+}
+
+/* Undo cannot go back on its way: what the kernel refuses once, it is asked twice. */
+static int unmap(void *address, size_t size_bytes)
+{
+	int error = hnuma_sys.unmap(address, size_bytes);
+
+	return error ? hnuma_sys.unmap(address, size_bytes) : 0;
+}
+
+int hnuma_backing_release(struct hnuma_region *region)
+{
+	int error;
+
+	if (!region->reservation)
+		return 0;
+	error = hnuma_sys.unmap(region->reservation, region->reservation_bytes);
+	if (!error)
+		region->reservation = NULL;
+	return error;
+}
+
+static void undo(struct hnuma_region *region)
+{
+	if (hnuma_backing_release(region))
+		(void)hnuma_backing_release(region);
+	region->reservation = NULL;
+}
+
+static int reserve(struct hnuma_region *region, int protection, int flags)
+{
+	size_t length = region->size_bytes + HNUMA_HUGEPAGE + base_page_size();
+	void *address = NULL;
+	uintptr_t first;
+	int error;
+
+	error = hnuma_sys.map(&address, length, protection, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1);
+	if (error)
+		return hnuma_error_set(error,
+				       "mapping %zu bytes: %s (look at ulimit -v and -d, and at "
+				       "sysctl vm.max_map_count and vm.overcommit_memory)",
+				       length, hnuma_strerror(error));
+	first = (uintptr_t)address + base_page_size();
+	region->reservation = address;
+	region->reservation_bytes = length;
+	region->base = (void *)((first + HNUMA_HUGEPAGE - 1) & ~(uintptr_t)(HNUMA_HUGEPAGE - 1));
+	return 0;
+}
+
+static int put_guard(void *begin, void *end)
+{
+	void *address = begin;
+	int error;
+
+	error = hnuma_sys.map(&address, (size_t)((char *)end - (char *)begin), PROT_NONE,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1);
+	if (error)
+		return hnuma_error_set(error, "mapping a guard: %s (look at sysctl vm.max_map_count)",
+				       hnuma_strerror(error));
+	return 0;
+}
+
+static int map_private(struct hnuma_region *region)
+{
+	unsigned char *end = (unsigned char *)region->reservation + region->reservation_bytes;
+	int error;
+
+	error = put_guard(region->reservation, region->base);
+	return error ? error : put_guard(region->base + region->size_bytes, end);
+}
+
+static void name_mapping(const struct hnuma_request *request, char *name)
+{
+	if (!request->is_bound)
+		snprintf(name, MAPPING_NAME_BYTES, "hugenuma:%s:unbound", request->name);
+	else if (request->node < 0)
+		snprintf(name, MAPPING_NAME_BYTES, "hugenuma:%s:interleave", request->name);
+	else
+		snprintf(name, MAPPING_NAME_BYTES, "hugenuma:%s:node%d", request->name,
+			 request->node);
+}
+
+static int map_memfd(struct hnuma_region *region, const struct hnuma_request *request, int fd)
+{
+	void *trial = NULL, *address = region->base;
+	size_t size = region->size_bytes;
+	int error;
+
+	error = hnuma_sys.truncate(fd, (off_t)size);
+	if (error)
+		return hnuma_error_set(error, "ftruncate of %zu bytes of huge pages: %s", size,
+				       hnuma_strerror(error));
+	error = hnuma_sys.map(&trial, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
+	/* The counts were in order a moment ago. */
+	if (error == -ENOMEM && hnuma_limit_check_hugetlb(request))
+		return error;
+	if (error)
+		return hnuma_error_set(error,
+				       "mmap of %zu pages of 2 MB: %s (too few are free and "
+				       "unpromised, or a limit that cannot be seen from here stands "
+				       "in the way)",
+				       size / HNUMA_HUGEPAGE, hnuma_strerror(error));
+	error = unmap(trial, size);
+	if (!error)
+		error = hnuma_sys.map(&address, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+				      fd);
+	if (!error)
+		return 0;
+	/* A mapping that cannot be taken away must at least not keep the pages. */
+	(void)hnuma_sys.truncate(fd, 0);
+	return hnuma_error_set(error, "mapping %zu pages of 2 MB in place: %s",
+			       size / HNUMA_HUGEPAGE, hnuma_strerror(error));
+}
+
+static int map_hugetlb(struct hnuma_region *region, const struct hnuma_request *request)
+{
+	char name[MAPPING_NAME_BYTES];
+	int fd, error;
+
+	name_mapping(request, name);
+	fd = hnuma_sys.memfd(name, MFD_CLOEXEC | MFD_HUGETLB | MFD_HUGE_2MB);
+	if (fd < 0)
+		return hnuma_error_set(fd,
+				       "memfd_create with pages of 2 MB: %s (this kernel or its "
+				       "seccomp profile does not give them)",
+				       hnuma_strerror(fd));
+	error = map_memfd(region, request, fd);
+	/* The mapping keeps the file: unmapping it will give everything back. */
+	(void)hnuma_sys.close(fd);
+	return error;
+}
+
+/*
+ * The kernel refuses a policy. A relaxed request goes on without, for good: 0. Any other ends here.
+ */
+static int refuse_policy(struct hnuma_region *region, struct hnuma_request *request,
+			 const char *call, int error)
+{
+	char where[64];
+
+	hnuma_request_where(request, where, sizeof(where));
+	if (request->attr->flags & HNUMA_RELAXED) {
+		request->is_bound = false;
+		hnuma_backing_add_reason(region, "not bound to %s: %s: %s", where, call,
+					 hnuma_strerror(error));
+		return 0;
+	}
+	request->is_final = true;
+	if (error == -EPERM || error == -ENOSYS)
+		return hnuma_error_set(error,
+				       "the kernel refuses to bind to %s (%s: %s): give the process "
+				       "CAP_SYS_NICE, let its seccomp profile allow set_mempolicy, "
+				       "get_mempolicy and mbind, or go on unbound with HNUMA_RELAXED",
+				       where, call, hnuma_strerror(error));
+	return hnuma_error_set(error,
+			       "binding to %s failed (%s: %s): has its cpuset changed? "
+			       "Mems_allowed_list in /proc/self/status has the nodes that are "
+			       "allowed",
+			       where, call, hnuma_strerror(error));
+}
+
+/*
+ * Map the pages, bound. The thread has the policy while hugetlb pages are reserved, which is checked
+ * against it, and no longer: under it the kernel would take its own memory from that node only,
+ * and kill processes when the node has given all it has to huge pages.
+ */
+static int map_bound(struct hnuma_region *region, struct hnuma_request *request,
+		     enum hnuma_backing backing)
+{
+	struct hnuma_place previous;
+	bool has_entered = false;
+	int error = 0, left = 0;
+
+	if (request->is_bound) {
+		error = hnuma_place_enter(&request->place, &previous);
+		has_entered = !error;
+		if (error)
+			error = refuse_policy(region, request, "set_mempolicy", error);
+		if (error)
+			return error;
+	}
+	error = backing == HNUMA_BACKING_HUGETLB ? map_hugetlb(region, request)
+						 : map_private(region);
+	if (!error && request->is_bound) {
+		error = hnuma_place_bind(region->base, region->size_bytes, &request->place);
+		if (error)
+			error = refuse_policy(region, request, "mbind", error);
+	}
+	if (has_entered)
+		left = hnuma_place_leave(&previous);
+	if (left) {
+		request->is_final = true;
+		return hnuma_error_set(left,
+				       "the thread's own memory policy could not be put back (%s)",
+				       hnuma_strerror(left));
+	}
+	return error;
+}
+
+/* What the kernel's answer to populating means; the mapping is gone already. */
+static int explain_populate(struct hnuma_request *request, enum hnuma_backing backing, int error)
+{
+	char where[64];
+
+	hnuma_request_where(request, where, sizeof(where));
+	switch (error) {
+	case -EFAULT:
+	case -ENOMEM:
+		if (backing != HNUMA_BACKING_HUGETLB)
+			return hnuma_error_set(-ENOMEM,
+					       "%s ran out of memory, or a control group allows no "
+					       "more, while %zu bytes were populated",
+					       where, request->size_bytes);
+		/* A count or a limit that now stands in the way most likely did so before. */
+		if (hnuma_limit_check_hugetlb(request))
+			return hnuma_error_prefix(-ENOMEM, "populating ended early: ");
+		return hnuma_error_set(-ENOMEM,
+				       "%s ran out of huge pages while %zu of them were populated: "
+				       "other processes take them, or a control group that cannot be "
+				       "seen from here allows no more",
+				       where, request->size_bytes / HNUMA_HUGEPAGE);
+	case -EHWPOISON:
+		return hnuma_error_set(-EIO,
+				       "memory of %s is damaged (hardware poison): see the kernel's "
+				       "log, and take the page or the node out of use",
+				       where);
+	case -EINVAL:
+		return hnuma_error_set(error, "MADV_POPULATE_WRITE is not known to this kernel: "
+					      "Linux 5.14 or later is needed");
+	default:
+		return hnuma_error_set(error, "populating %zu bytes on %s: %s", request->size_bytes,
+				       where, hnuma_strerror(error));
+	}
+}
+
+static int populate(struct hnuma_region *region, struct hnuma_request *request,
+		    enum hnuma_backing backing)
+{
+	const struct hnuma_populate what = {
+		.base = region->base,
+		.size_bytes = region->size_bytes,
+		.topology = request->topology,
+		.node = request->is_bound ? request->node : HNUMA_NODE_NONE,
+		.nr_cpus = request->nr_cpus,
+		.progress = request->attr->progress,
+		.progress_arg = request->attr->progress_arg,
+	};
+	int error = hnuma_populate(&what);
+
+	if (!error)
+		return 0;
+	undo(region);
+	return explain_populate(request, backing, error);
+}
+
+static int set_fork_rule(struct hnuma_region *region, const struct hnuma_request *request)
+{
+	int error;
+
+	if (request->attr->flags & HNUMA_INHERIT)
+		return 0;
+	error = hnuma_sys.advise(region->reservation, region->reservation_bytes, MADV_DONTFORK);
+	if (error)
+		return hnuma_error_set(error, "madvise MADV_DONTFORK: %s", hnuma_strerror(error));
+	return 0;
+}
+
+/*
+ * Are all pages of a populated mapping transparent huge pages, or can they be made so? Sets what was
+ * obtained. Returns 0, or a negative errno when that is less than is accepted.
+ */
+static int judge_thp(struct hnuma_region *region, const struct hnuma_request *request)
+{
+	size_t huge_bytes, page_size;
+	int error = 0, collapse = 0;
+
+	page_size = hnuma_verify_page_size(region, &huge_bytes);
+	if (page_size && huge_bytes < region->size_bytes) {
+		collapse = hnuma_sys.advise(region->base, region->size_bytes, MADV_COLLAPSE);
+		if (collapse == -EAGAIN)
+			collapse = hnuma_sys.advise(region->base, region->size_bytes, MADV_COLLAPSE);
+		page_size = hnuma_verify_page_size(region, &huge_bytes);
+	}
+	region->backing = HNUMA_BACKING_THP;
+	region->page_size = HNUMA_HUGEPAGE;
+	if (page_size && huge_bytes == region->size_bytes)
+		return 0;
+	region->backing = HNUMA_BACKING_BASE;
+	region->page_size = page_size ? page_size : base_page_size();
+	if (page_size)
+		error = hnuma_limit_explain_thp(request, huge_bytes, collapse);
+	else
+		error = hnuma_error_set(-ENOENT, "/proc/self/smaps cannot be read, so nothing shows "
+						 "that the pages are huge");
+	if (request->attr->least_backing != HNUMA_BACKING_BASE)
+		return error;
+	hnuma_backing_add_reason(region, "transparent huge pages: %s", hnuma_errormsg());
+	return 0;
+}
+
+/* Set what the region says about its node, by what the kernel says about its pages. */
+static int judge_places(struct hnuma_region *region, struct hnuma_request *request)
+{
+	struct hnuma_place_count count = HNUMA_PLACE_COUNT_INIT;
+	char where[64];
+	int error;
+
+	request->is_final = true;
+	error = hnuma_verify_places(region, 0, region->size_bytes, region->page_size, &count);
+	if (error)
+		return error;
+	hnuma_request_where(request, where, sizeof(where));
+	region->node = HNUMA_NODE_NONE;
+	if (count.unknown)
+		hnuma_backing_add_reason(region,
+					 "the kernel does not tell where %llu of %llu pages lie",
+					 (unsigned long long)count.unknown,
+					 (unsigned long long)(count.here + count.elsewhere +
+							      count.unknown));
+	if (!request->is_bound)
+		return 0;
+	if (count.elsewhere && request->attr->policy == HNUMA_POLICY_BIND)
+		return hnuma_error_set(-EIO,
+				       "%llu of %llu pages came to lie on other nodes although they "
+				       "were bound to %s",
+				       (unsigned long long)count.elsewhere,
+				       (unsigned long long)(count.here + count.elsewhere +
+							    count.unknown),
+				       where);
+	if (count.elsewhere)
+		hnuma_backing_add_reason(region, "%s had too few pages: %llu lie elsewhere", where,
+					 (unsigned long long)count.elsewhere);
+	if (request->attr->policy == HNUMA_POLICY_BIND)
+		region->node = request->node;
+	else if (request->attr->policy == HNUMA_POLICY_PREFERRED && !count.unknown)
+		region->node = count.node;
+	return 0;
+}
+
+/* Everything behind the mapping. */
+static int fill(struct hnuma_region *region, struct hnuma_request *request,
+		enum hnuma_backing backing)
+{
+	char name[MAPPING_NAME_BYTES];
+	int error;
+
+	error = set_fork_rule(region, request);
+	if (error)
+		return error;
+	if (backing != HNUMA_BACKING_HUGETLB) {
+		/* Many kernels are built without; nothing depends on it. */
+		name_mapping(request, name);
+		(void)hnuma_sys.name(region->base, region->size_bytes, name);
+	}
+	if (backing == HNUMA_BACKING_THP) {
+		error = hnuma_sys.advise(region->base, region->size_bytes, MADV_HUGEPAGE);
+		if (error)
+			return hnuma_error_set(error, "madvise MADV_HUGEPAGE: %s",
+					       hnuma_strerror(error));
+	}
+	error = populate(region, request, backing);
+	if (error)
+		return error;
+	region->backing = backing;
+	region->page_size = backing == HNUMA_BACKING_BASE ? base_page_size() : HNUMA_HUGEPAGE;
+	if (backing == HNUMA_BACKING_THP)
+		error = judge_thp(region, request);
+	return error ? error : judge_places(region, request);
+}
+
+int hnuma_backing_take(struct hnuma_region *region, struct hnuma_request *request,
+		       enum hnuma_backing backing)
+{
+	bool is_hugetlb = backing == HNUMA_BACKING_HUGETLB;
+	int error;
+
+	error = is_hugetlb ? hnuma_limit_check_hugetlb(request) : hnuma_limit_check_memory(request);
+	if (error)
+		return error;
+	/* Hugetlb pages are put into a reservation that is none of memory, only of addresses. */
+	error = is_hugetlb ? reserve(region, PROT_NONE, MAP_NORESERVE)
+			   : reserve(region, PROT_READ | PROT_WRITE, 0);
+	if (error)
+		return error;
+	error = map_bound(region, request, backing);
+	if (!error)
+		error = fill(region, request, backing);
+	if (error)
+		undo(region);
+	return error;
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * numa/limit.c - does a count or a limit make it certain that a request will fail?
+ *
+ * Counts are of one moment, so that "no" is no promise. "Yes" spares the caller the work and, for
+ * memory that is not hugetlb, the kernel's out-of-memory killer; and it is here that a failure gets
+ * its name and the command that mends it. Reads files only.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <hugenuma.h>
+
+#include "numa/cgroup.h"
+#include "numa/error.h"
+#include "numa/hugepages.h"
+#include "numa/procfs.h"
+#include "numa/region.h"
+
+#define THP_DIRECTORY "/sys/kernel/mm/transparent_hugepage"
+#define MACHINE_FILE  "/proc/sys/vm/nr_hugepages"
+
+static uint64_t difference(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+/*
+ * Surplus pages are made when free ones run out, up to an allowance for the whole machine: as long
+ * as some are left, failure is not certain.
+ */
+static uint64_t surplus_room(const struct hnuma_hugepages_machine *machine)
+{
+	return difference(machine->overcommit, machine->surplus);
+}
+
+static int check_machine_pages(const struct hnuma_request *request,
+			       const struct hnuma_hugepages_machine *machine)
+{
+	uint64_t needed = request->size_bytes / HNUMA_HUGEPAGE;
+	uint64_t unpromised = difference(machine->free, machine->reserved);
+	uint64_t file_value = machine->total - machine->surplus + needed - unpromised;
+	struct hnuma_hugepages_node pages;
+	char path[96] = MACHINE_FILE;
+
+	if (needed <= unpromised + surplus_room(machine))
+		return 0;
+	/* More pages for one node are best made there. */
+	if (request->node >= 0 && !hnuma_hugepages_read_node(request->node, &pages)) {
+		hnuma_hugepages_node_file(request->node, path, sizeof(path));
+		file_value = pages.total - pages.surplus + needed - unpromised;
+	}
+	return hnuma_error_set(-ENOMEM,
+			       "%llu pages of 2 MB are needed, and of the %llu free ones of this "
+			       "machine %llu are promised to other mappings: echo %llu > %s",
+			       (unsigned long long)needed, (unsigned long long)machine->free,
+			       (unsigned long long)machine->reserved,
+			       (unsigned long long)file_value, path);
+}
+
+static int check_node_pages(const struct hnuma_request *request,
+			    const struct hnuma_hugepages_machine *machine)
+{
+	uint64_t needed = request->size_bytes / HNUMA_HUGEPAGE;
+	uint64_t unpromised = difference(machine->free, machine->reserved);
+	struct hnuma_hugepages_node pages;
+	uint64_t missing;
+	char path[96];
+
+	if (hnuma_hugepages_read_node(request->node, &pages))
+		return 0;
+	if (needed <= pages.free + surplus_room(machine))
+		return 0;
+	/* What is promised may be taken from this node, too. */
+	missing = difference(needed, pages.free);
+	if (difference(needed, unpromised) > missing)
+		missing = difference(needed, unpromised);
+	hnuma_hugepages_node_file(request->node, path, sizeof(path));
+	return hnuma_error_set(
+		-ENOMEM,
+		"%llu pages of 2 MB are needed, and node %d has %llu free (of %llu): echo %llu > %s",
+		(unsigned long long)needed, request->node, (unsigned long long)pages.free,
+		(unsigned long long)pages.total,
+		(unsigned long long)(pages.total - pages.surplus + missing), path);
+}
+
+static int check_cgroup(const struct hnuma_request *request, enum hnuma_cgroup_kind kind)
+{
+	struct hnuma_cgroup_limit limit;
+
+	if (hnuma_cgroup_tightest(kind, &limit) || !limit.is_limited ||
+	    limit.headroom_bytes >= request->size_bytes)
+		return 0;
+	return hnuma_error_set(-ENOMEM,
+			       "%zu bytes are needed, and the hugetlb control group's limit on %s "
+			       "leaves %llu (%llu of %llu in use): echo %llu > %s",
+			       request->size_bytes,
+			       kind == HNUMA_CGROUP_PAGES ? "pages" : "reservations",
+			       (unsigned long long)limit.headroom_bytes,
+			       (unsigned long long)limit.usage_bytes,
+			       (unsigned long long)limit.limit_bytes,
+			       (unsigned long long)(limit.usage_bytes + request->size_bytes),
+			       limit.path);
+}
+
+int hnuma_limit_check_hugetlb(const struct hnuma_request *request)
+{
+	struct hnuma_hugepages_machine machine;
+	int error = 0;
+
+	if (!hnuma_hugepages_read_machine(&machine)) {
+		if (request->is_bound && request->attr->policy == HNUMA_POLICY_BIND)
+			error = check_node_pages(request, &machine);
+		if (!error)
+			error = check_machine_pages(request, &machine);
+	}
+	if (!error)
+		error = check_cgroup(request, HNUMA_CGROUP_PAGES);
+	if (!error)
+		error = check_cgroup(request, HNUMA_CGROUP_RESERVATIONS);
+	return error;
+}
+
+/*
+ * What a line of a meminfo file adds to the memory that is free or could be freed: file pages can,
+ * but for those of shared memory.
+ */
+static int64_t reclaimable_kb(const char *line)
+{
+	/* A node's file says FilePages for what the machine's file calls Cached and Buffers. */
+	static const struct {
+		const char *key;
+		int sign;
+	} parts[] = {
+		{"MemFree:", 1}, {"FilePages:", 1}, {"Cached:", 1},
+		{"Buffers:", 1}, {"Shmem:", -1},    {"SReclaimable:", 1},
+	};
+	uint64_t number;
+
+	/* A node's lines begin with "Node 0 ". */
+	if (strncmp(line, "Node ", 5) == 0)
+		line += 5 + strspn(line + 5, "0123456789 ");
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		size_t length = strlen(parts[i].key);
+
+		if (strncmp(line, parts[i].key, length) == 0 &&
+		    !hnuma_procfs_parse_number(line + length, &number, NULL))
+			return parts[i].sign * (int64_t)number;
+	}
+	return 0;
+}
+
+/* Returns false when the file does not tell. */
+static bool read_reclaimable(const char *path, uint64_t *available_kb)
+{
+	struct hnuma_procfs_lines lines;
+	const char *line;
+	int64_t sum = 0;
+	bool is_told = false;
+
+	if (hnuma_procfs_open(&lines, path))
+		return false;
+	while (hnuma_procfs_next(&lines, &line) > 0) {
+		int64_t part = reclaimable_kb(line);
+
+		sum += part;
+		is_told = is_told || part;
+	}
+	hnuma_procfs_close(&lines);
+	*available_kb = sum > 0 ? (uint64_t)sum : 0;
+	return is_told;
+}
+
+static uint64_t read_free_swap_kb(void)
+{
+	struct hnuma_procfs_lines lines;
+	const char *line;
+	uint64_t number = 0;
+
+	if (hnuma_procfs_open(&lines, "/proc/meminfo"))
+		return 0;
+	while (hnuma_procfs_next(&lines, &line) > 0)
+		if (strncmp(line, "SwapFree:", 9) == 0 &&
+		    !hnuma_procfs_parse_number(line + 9, &number, NULL))
+			break;
+	hnuma_procfs_close(&lines);
+	return number;
+}
+
+int hnuma_limit_check_memory(const struct hnuma_request *request)
+{
+	bool is_one_node = request->is_bound && request->attr->policy == HNUMA_POLICY_BIND;
+	char path[64] = "/proc/meminfo", where[32] = "this machine";
+	uint64_t available_kb;
+
+	if (is_one_node) {
+		snprintf(path, sizeof(path), "/sys/devices/system/node/node%d/meminfo",
+			 request->node);
+		snprintf(where, sizeof(where), "node %d", request->node);
+	}
+	if (!read_reclaimable(path, &available_kb))
+		return 0;
+	available_kb += read_free_swap_kb();
+	if (request->size_bytes / 1024 <= available_kb)
+		return 0;
+	return hnuma_error_set(-ENOMEM,
+			       "%zu KB are needed, and %s has %llu KB at most that are free or could "
+			       "be freed (%s): ask for less, or give back huge pages that nobody uses",
+			       request->size_bytes / 1024, where,
+			       (unsigned long long)available_kb, path);
+}
+
+/* Has the file a line that begins with this? */
+static bool has_line(const char *path, const char *begin)
+{
+	struct hnuma_procfs_lines lines;
+	const char *line;
+	bool found = false;
+
+	if (hnuma_procfs_open(&lines, path))
+		return false;
+	while (!found && hnuma_procfs_next(&lines, &line) > 0)
+		found = strncmp(line, begin, strlen(begin)) == 0;
+	hnuma_procfs_close(&lines);
+	return found;
+}
+
+int hnuma_limit_explain_thp(const struct hnuma_request *request, size_t huge_bytes,
+			    int collapse_error)
+{
+	const char *advice = "free memory may lie in pieces: echo 1 > /proc/sys/vm/compact_memory";
+	char enabled[64];
+
+	if (has_line("/proc/self/status", "THP_enabled:\t0"))
+		advice = "this process has them switched off (prctl PR_SET_THP_DISABLE)";
+	else if (hnuma_procfs_read(THP_DIRECTORY "/enabled", enabled, sizeof(enabled)) < 0)
+		advice = "this kernel has none, or /sys is missing";
+	else if (strstr(enabled, "[never]"))
+		advice = "they are switched off: echo madvise > " THP_DIRECTORY "/enabled";
+	return hnuma_error_set(-ENOMEM, "%zu of %zu bytes are in pages of 2 MB (MADV_COLLAPSE: %s); %s",
+			       huge_bytes, request->size_bytes,
+			       collapse_error ? hnuma_strerror(collapse_error) : "done", advice);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * numa/populate.h - have every page of a mapping present, or learn why not.
+ *
+ * May be called from numa/region*.c. Calls the kernel through hnuma_sys only. Large mappings are
+ * cleared by threads of its own, which run on the node's CPUs, take no signals and have ended when
+ * the call returns.
+ */
+#ifndef HNUMA_NUMA_POPULATE_H
+#define HNUMA_NUMA_POPULATE_H
+
+#include <stddef.h>
+
+struct hnuma_topology;
+
+/* From this size on several threads clear a mapping: below it they cost more than they bring. */
+#define HNUMA_POPULATE_PARALLEL_BYTES ((size_t)32 * 1024 * 1024)
+
+struct hnuma_populate {
+	void *base;
+	size_t size_bytes; /* a multiple of 2 MB */
+	const struct hnuma_topology *topology;
+	int node;	       /* whose CPUs are to do it; negative: any */
+	unsigned nr_cpus;      /* how many of them there are; 0: not known */
+	/* May be NULL. Called in the calling thread. */
+	void (*progress)(void *arg, size_t done_bytes, size_t total_bytes);
+	void *progress_arg;
+};
+
+/*
+ * Returns 0 when every page is present and writable, or the kernel's answer to the first piece that
+ * failed: -EFAULT there are no pages (left), or a cgroup allows no more, -EHWPOISON, -ENOMEM,
+ * -EINVAL the kernel is older than 5.14. Never raises a signal. What was populated stays so: the
+ * caller unmaps it. Sets no message of its own.
+ */
+int hnuma_populate(const struct hnuma_populate *what);
+
+#endif

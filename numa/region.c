@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * numa/region.c - the public calls of a region: create, down the ladder, and destroy.
+ *
+ * Calls the other files of numa/region.h, and the C library. Every system call is in backing.c,
+ * verify.c and below.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <hugenuma.h>
+
+#include "numa/error.h"
+#include "numa/process.h"
+#include "numa/region.h"
+
+static const char *backing_name(enum hnuma_backing backing)
+{
+	switch (backing) {
+	case HNUMA_BACKING_HUGETLB:
+		return "hugetlb pages";
+	case HNUMA_BACKING_THP:
+		return "transparent huge pages";
+	case HNUMA_BACKING_BASE:
+		break;
+	}
+	return "base pages";
+}
+
+/* From the best backing down to the least that is accepted; each failure becomes a reason. */
+static int go_down_ladder(struct hnuma_region *region, struct hnuma_request *request)
+{
+	int backing = HNUMA_BACKING_HUGETLB;
+	char where[64];
+	int error;
+
+	for (;; backing--) {
+		error = hnuma_backing_take(region, request, (enum hnuma_backing)backing);
+		if (!error)
+			return 0;
+		if (request->is_final || backing == (int)request->attr->least_backing)
+			break;
+		hnuma_backing_add_reason(region, "%s: %s",
+					 backing_name((enum hnuma_backing)backing),
+					 hnuma_errormsg());
+	}
+	hnuma_error_prefix(error, "%s: ", backing_name((enum hnuma_backing)backing));
+	if (region->reason[0])
+		hnuma_error_prefix(error, "%s; ", region->reason);
+	return hnuma_error_prefix(error, "%s of %zu bytes on %s: ", request->name,
+				  request->size_bytes,
+				  hnuma_request_where(request, where, sizeof(where)));
+}
+
+static int create(struct hnuma_region **out, const struct hnuma_topology *topology,
+		  const struct hnuma_region_attr *attr)
+{
+	struct hnuma_request request;
+	struct hnuma_region *region;
+	int error;
+
+	error = hnuma_request_init(&request, topology, attr);
+	if (error)
+		return error;
+	if (hnuma_process_watch_forks())
+		goto no_memory;
+	region = calloc(1, sizeof(*region));
+	if (!region)
+		goto no_memory;
+	region->epoch = hnuma_process_epoch;
+	region->is_inherited = attr->flags & HNUMA_INHERIT;
+	region->size_bytes = request.size_bytes;
+	region->wanted = request.nodes;
+	if (!request.is_bound)
+		hnuma_backing_add_reason(region, "topology unknown (/sys/devices/system/node is "
+						 "missing): not bound to any node");
+	error = go_down_ladder(region, &request);
+	if (error) {
+		free(region);
+		return error;
+	}
+	*out = region;
+	return 0;
+
+no_memory:
+	return hnuma_error_set(-ENOMEM, "%s: no memory is left for the description of a region",
+			       request.name);
+}
+
+int hnuma_region_create(struct hnuma_region **out, const struct hnuma_topology *topology,
+			const struct hnuma_region_attr *attr)
+{
+	int previous, error;
+
+	if (!out)
+		return hnuma_error_set(-EINVAL, "hnuma_region_create: out is NULL");
+	*out = NULL;
+	/* A thread that was cancelled half-way would leave pages and its policy behind. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &previous);
+	error = create(out, topology, attr);
+	pthread_setcancelstate(previous, &previous);
+	return error;
+}
+
+static bool is_parents(const struct hnuma_region *region)
+{
+	return hnuma_process_is_child_of(region->epoch) && !region->is_inherited;
+}
+
+int hnuma_region_destroy(struct hnuma_region *region)
+{
+	int error;
+
+	if (!region)
+		return 0;
+	if (is_parents(region))
+		return hnuma_process_refuse("region");
+	error = hnuma_backing_release(region);
+	if (error)
+		return hnuma_error_set(
+			error,
+			"the region at %p of %zu bytes could not be unmapped: %s; it is as it was: "
+			"try again when this process has fewer mappings "
+			"(sysctl vm.max_map_count says how many it may have)",
+			(void *)region->base, region->size_bytes, hnuma_strerror(error));
+	free(region);
+	return 0;
+}
+
+void *hnuma_region_base(const struct hnuma_region *region)
+{
+	if (!region) {
+		errno = EINVAL;
+		return NULL;
+	}
+	if (is_parents(region)) {
+		errno = EOWNERDEAD;
+		return NULL;
+	}
+	return region->base;
+}
+
+size_t hnuma_region_size(const struct hnuma_region *region)
+{
+	return region ? region->size_bytes : 0;
+}
+
+int hnuma_region_info(const struct hnuma_region *region, struct hnuma_region_info *info)
+{
+	if (!region || !info)
+		return hnuma_error_set(-EINVAL, "hnuma_region_info: %s is NULL",
+				       region ? "info" : "region");
+	memset(info, 0, sizeof(*info));
+	info->backing = region->backing;
+	info->page_size = region->page_size;
+	info->node = region->node;
+	info->reason = region->reason;
+	return 0;
+}

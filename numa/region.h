@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * numa/region.h - what the files that make a region share.
+ *
+ *	region.c    the public calls; goes down the ladder
+ *	request.c   is the request sound, and which nodes does it mean?
+ *	limit.c     does a count or a limit make it certain that it will fail?
+ *	backing.c   one rung: reserve, map, bind, populate, survey; or undo
+ *	verify.c    what the kernel says of the pages
+ *
+ * For those files only; everybody else uses <hugenuma.h> and numa/ground.h.
+ */
+#ifndef HNUMA_NUMA_REGION_H
+#define HNUMA_NUMA_REGION_H
+
+#include <hugenuma.h>
+
+#include "numa/place.h"
+
+#define HNUMA_REASON_BYTES 1024
+#define HNUMA_NAME_MAX	   32
+
+struct hnuma_region {
+	unsigned epoch;	   /* of the process that made it */
+	bool is_inherited; /* a child of fork() may use it */
+
+	/*
+	 *	reservation                                  + reservation_bytes
+	 *	| guard: a page to 2 MB | pages | guard: a page at least |
+	 *	                        ^ base, aligned to 2 MB; size_bytes
+	 */
+	void *reservation; /* NULL: nothing is mapped */
+	size_t reservation_bytes;
+	unsigned char *base;
+	size_t size_bytes;
+
+	enum hnuma_backing backing;
+	size_t page_size;
+	int node;		     /* for hnuma_region_info() */
+	struct hnuma_nodeset wanted; /* the nodes that count as "here" */
+	char reason[HNUMA_REASON_BYTES];
+};
+
+/* One call of hnuma_region_create(), checked. */
+struct hnuma_request {
+	const struct hnuma_topology *topology;
+	const struct hnuma_region_attr *attr;
+	const char *name;
+	size_t size_bytes;
+	int node;		    /* HNUMA_NODE_NONE when interleaved */
+	struct hnuma_nodeset nodes; /* the node, or those to go round */
+	unsigned nr_cpus;	    /* that may clear the pages; 0: not known */
+	struct hnuma_place place;
+	bool is_bound; /* the policy is to be set; becomes false where a relaxed request is refused */
+	bool is_final; /* the failure is none that a lower rung could mend */
+};
+
+/* request.c: 0, or an error of hnuma_region_create() with the message set. */
+int hnuma_request_init(struct hnuma_request *request, const struct hnuma_topology *topology,
+		       const struct hnuma_region_attr *attr);
+
+/* Where the request wants its pages, for messages: "node 1", "nodes 0,2". Returns text. */
+const char *hnuma_request_where(const struct hnuma_request *request, char *text, size_t size);
+
+/*
+ * limit.c. Each returns 0 when nothing makes failure certain at this moment (which is no promise), or
+ * -ENOMEM with a message that names the limit and the command that mends it.
+ */
+int hnuma_limit_check_hugetlb(const struct hnuma_request *request);
+int hnuma_limit_check_memory(const struct hnuma_request *request);
+
+/* Sets the message: why a mapping has only huge_bytes in transparent huge pages. Returns -ENOMEM. */
+int hnuma_limit_explain_thp(const struct hnuma_request *request, size_t huge_bytes,
+			    int collapse_error);
+
+/*
+ * backing.c: fill the region with pages of one kind. With HNUMA_BACKING_THP and an attr.least_backing
+ * of HNUMA_BACKING_BASE the outcome may be base pages; region->backing says which.
+ *
+ * Returns 0; or a negative errno with the message set, nothing mapped, and request->is_final set
+ * when no lower rung should be tried.
+ */
+int hnuma_backing_take(struct hnuma_region *region, struct hnuma_request *request,
+		       enum hnuma_backing backing);
+
+/* Unmap the region's reservation. Returns 0 or the kernel's answer, and then it is as it was. */
+int hnuma_backing_release(struct hnuma_region *region);
+
+/* Add a sentence to region->reason; it is cut when it is too long. */
+void hnuma_backing_add_reason(struct hnuma_region *region, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* verify.c */
+
+/*
+ * The smallest page of the region, from /proc/self/smaps.
+ *
+ * @huge_bytes  receives how much of it is in pages of 2 MB; may be NULL.
+ *
+ * Returns bytes, or 0 when the kernel would not tell.
+ */
+size_t hnuma_verify_page_size(const struct hnuma_region *region, size_t *huge_bytes);
+
+/*
+ * Ask where the pages of a part of the region lie.
+ *
+ * @page_size  of the region as hnuma_verify_page_size() found it; 0: not known, then pages of
+ *             region->page_size are counted.
+ *
+ * Returns 0, or -ENOMEM with the message set.
+ */
+int hnuma_verify_places(const struct hnuma_region *region, size_t offset, size_t size,
+			size_t page_size, struct hnuma_place_count *count);
+
+#endif
