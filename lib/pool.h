@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lib/pool.h - what the manager and the plan need of the pool besides its public calls.
+ *
+ * On every served node the pool has books (page and block states, depots, the caches of the CPUs
+ * nearest to the node) and pages for blocks. Both lie in that node's region, at places that the
+ * builder names.
+ */
+#ifndef HNUMA_LIB_POOL_H
+#define HNUMA_LIB_POOL_H
+
+#include <hugenuma.h>
+
+#include "numa/ground.h"
+
+/* Bytes that a pool needs on one node. */
+struct hnuma_pool_need {
+	size_t books; /* a multiple of 4 KB */
+	size_t pages; /* a multiple of 2 MB */
+};
+
+/*
+ * Work out what a pool needs on the index-th served node.
+ *
+ * Returns 0, -EINVAL (buffers_per_class 0, unknown hygiene or policy), -EOVERFLOW; sets the message.
+ */
+int hnuma_pool_need(const struct hnuma_pool_attr *attr, const struct hnuma_service *service,
+		    unsigned index, struct hnuma_pool_need *need);
+
+/* Where a pool lies on one node: offsets into that node's region. */
+struct hnuma_pool_place {
+	size_t books; /* a multiple of 4 KB */
+	size_t pages; /* a multiple of 2 MB */
+};
+
+/*
+ * Make a pool on somebody else's ground, which must outlive it and whose bytes there are zero.
+ *
+ * @places  one for each served node.
+ *
+ * Returns 0 or a negative errno with the message set.
+ */
+int hnuma_pool_build(struct hnuma_pool **out, const struct hnuma_ground *ground,
+		     const struct hnuma_pool_attr *attr, const struct hnuma_pool_place *places);
+
+/* How many blocks are out, on all nodes. */
+size_t hnuma_pool_nr_out(const struct hnuma_pool *pool);
+
+/* Free a pool made by hnuma_pool_build(); its memory stays. Accepts NULL. */
+void hnuma_pool_free(struct hnuma_pool *pool);
+
+#endif

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lib/pool_books.h - what a pool writes down, and where. For lib/pool*.c only.
+ *
+ * On every served node (a "home"), in that node's region:
+ *
+ *	books                                                             pages (2 MB each)
+ *	| caches of cpu 0 | cpu 1 | .. | states | page classes | page | depot  | page 0 | page 1 | ..
+ *	| 5 stacks each   |       |    | 1/KB   | 1/page       | list | stacks | 4K 4K..| 256K.. |
+ *
+ * A block is named by its number: its offset from the home's first page in KB, which is what its
+ * smallest possible size is. So the number gives the address and the state by one addition each,
+ * and the address gives the number, the page and, through the page, the class: release needs only
+ * the pointer.
+ *
+ * States of a block (states[number]; numbers inside a larger block stay UNMADE):
+ *
+ *	          make                    acquire
+ *	UNMADE ---------> FREE (in a list) <-------> OUT (the caller's)
+ *	       <---------                  release
+ *	         unmake (drop, clear, page given to another class)
+ *
+ * A FREE block is in exactly one list - a cpu's cache or its class's depot - or, for a moment, in the
+ * hands of a thread that is inside acquire or release. Only the exchange OUT -> FREE that found OUT
+ * may put a block into a list: that is what refuses a double release, from whichever thread.
+ *
+ * Invariants, for each home and class (hnuma_pool_check() tests them):
+ *	made    == blocks in state FREE + blocks in state OUT
+ *	free    == depot count + depth of all caches == blocks in state FREE
+ *	in use  == made - free == hits + misses - returns - drops
+ *	a page is in the free list if and only if it has no class, that is made == 0
+ *	a page is in its class's partial list if and only if 0 < made < blocks per page
+ *
+ * Locks: home->lock protects depots, pages, page lists and counters of that home. A cache belongs to
+ * its CPU's running thread or to whoever holds its claim (pool_cache.h), and its filled and drained
+ * counts to the lock. The lock is taken before a claim, never after; several homes are locked in
+ * ascending order. No lock is held while memory is cleared.
+ */
+#ifndef HNUMA_LIB_POOL_BOOKS_H
+#define HNUMA_LIB_POOL_BOOKS_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <hugenuma.h>
+
+#include "lib/pool.h"
+#include "numa/ground.h"
+
+#define HNUMA_BLOCK_SHIFT	  10 /* a block's number counts KB */
+#define HNUMA_PAGE_SHIFT	  21
+#define HNUMA_BLOCKS_PER_PAGE_MAX (1u << (HNUMA_PAGE_SHIFT - HNUMA_BLOCK_SHIFT))
+#define HNUMA_CACHE_SLOTS	  128
+#define HNUMA_NO_CLASS		  0xff
+#define HNUMA_NO_PAGE		  UINT32_MAX
+
+enum hnuma_block_state {
+	HNUMA_BLOCK_UNMADE = 0,
+	HNUMA_BLOCK_FREE = 1,
+	HNUMA_BLOCK_OUT = 2,
+};
+
+/* One CPU's free blocks of one class. */
+struct hnuma_cache {
+	/*
+	 * Depth of the stack in the low 8 bits, hits above: one store commits both. Written by the
+	 * holder of the claim, read by anybody.
+	 */
+	_Atomic uint64_t word;
+	_Atomic uint32_t claim; /* 0, or 1 while somebody works on the cache */
+	uint32_t limit;		/* slots in use at most; constant */
+	unsigned char *base;	/* of the home, as are states: constant */
+	_Atomic unsigned char *states;
+	uint64_t filled;  /* blocks moved in from the depot; under the home's lock */
+	uint64_t drained; /* blocks moved out to it; under the home's lock */
+	uint64_t unused[2];
+	uint32_t slots[HNUMA_CACHE_SLOTS];
+};
+
+/* The caches of one CPU, on that CPU's home. */
+struct hnuma_cpu {
+	struct hnuma_cache caches[HNUMA_NR_CLASSES];
+};
+
+/* What the hot paths need of one CPU: a cache line, found by the CPU's number. Constant. */
+struct hnuma_line {
+	struct hnuma_cache *caches[HNUMA_NR_CLASSES];
+	struct hnuma_home *home;
+	uint64_t unused[2];
+};
+
+struct hnuma_page {
+	uint32_t previous; /* in the free list or in a class's partial list */
+	uint32_t next;
+	uint16_t made; /* blocks that are not UNMADE */
+	uint16_t hint; /* index in the page where the search for an UNMADE block begins */
+	uint32_t free; /* for reclaim's count only */
+};
+
+/* The free blocks of one class that are in no CPU's cache, and the class's counters. */
+struct hnuma_depot {
+	uint32_t *stack;
+	uint64_t count;
+	uint64_t made;
+	uint32_t nr_pages; /* dealt to this class */
+	uint32_t partial;  /* first page with UNMADE blocks, or HNUMA_NO_PAGE */
+	uint32_t limit;	   /* of each cache of this class */
+	uint64_t hits;	   /* those that no cache counted */
+	uint64_t misses;
+	uint64_t returns; /* those that no cache counted */
+	uint64_t drops;
+	uint64_t failures;
+	uint64_t high_water_mark; /* most blocks that were ever away from the depot */
+};
+
+/* The pool's part on one node. */
+struct hnuma_home {
+	unsigned char *base; /* of the first page */
+	size_t size;	     /* bytes of all pages */
+	_Atomic unsigned char *page_classes;
+	_Atomic unsigned char *states;
+	int node;
+	uint32_t nr_pages;
+	size_t buffers_per_class;
+
+	struct hnuma_cpu *cpus; /* nr_cpus of them */
+	unsigned nr_cpus;
+	bool uses_rseq;
+
+	pthread_mutex_t lock; /* protects all that follows */
+	struct hnuma_page *pages;
+	uint32_t free_pages; /* first page of no class */
+	uint32_t nr_free_pages;
+	struct hnuma_depot depots[HNUMA_NR_CLASSES];
+};
+
+struct hnuma_pool {
+	/* What every call reads and none writes. */
+	unsigned epoch; /* of the process, see numa/process.h */
+	unsigned
+		fast_epoch; /* the same, where the fast paths may be taken; else one that is past */
+	unsigned nr_cpus;
+	unsigned nr_homes;
+	struct hnuma_line *lines; /* nr_cpus of them */
+	struct hnuma_home *homes;
+	bool uses_rseq;
+	enum hnuma_hygiene hygiene;
+	enum hnuma_policy policy;
+	bool is_poisoning; /* tell ASan or Valgrind what is free */
+	bool is_going;	   /* destroy has begun and could not end */
+
+	const struct hnuma_ground *ground;
+	struct hnuma_ground own_ground; /* when the pool made it itself */
+	bool owns_ground;
+	struct hnuma_pool_place *places;
+};
+
+static inline size_t hnuma_block_size(unsigned class_index)
+{
+	return (size_t)1024 << (2 * class_index);
+}
+
+/* From one block of a class to the next one's number. */
+static inline uint32_t hnuma_block_step(unsigned class_index)
+{
+	return 1u << (2 * class_index);
+}
+
+static inline uint32_t hnuma_blocks_per_page(unsigned class_index)
+{
+	return HNUMA_BLOCKS_PER_PAGE_MAX >> (2 * class_index);
+}
+
+static inline void *hnuma_block_address(const struct hnuma_home *home, uint32_t block)
+{
+	return home->base + ((size_t)block << HNUMA_BLOCK_SHIFT);
+}
+
+static inline void hnuma_block_set(const struct hnuma_home *home, uint32_t block,
+				   enum hnuma_block_state state)
+{
+	atomic_store_explicit(&home->states[block], (unsigned char)state, memory_order_relaxed);
+}
+
+static inline unsigned hnuma_block_state(const struct hnuma_home *home, uint32_t block)
+{
+	return atomic_load_explicit(&home->states[block], memory_order_relaxed);
+}
+
+/* pool_home.c: all of these need the home's lock. */
+
+/*
+ * Can n blocks of a class be had, free in the depot or newly made? Below buffers_per_class made
+ * blocks new ones are made before other CPUs' caches are emptied, so that CPUs that work at the same
+ * time do not rob each other for ever; above it, and when room is short, first the class's caches are
+ * recalled, then pages of other classes whose blocks are all home are taken.
+ */
+bool hnuma_home_gather(struct hnuma_home *home, unsigned class_index, size_t n);
+
+/* Take n blocks, which hnuma_home_gather() said are there. Counts hits and misses. States OUT. */
+void hnuma_home_take(struct hnuma_home *home, unsigned class_index, uint32_t *blocks, size_t n);
+
+/* Take back a block in state FREE that was released: true, into the depot; false, above the cap, it
+ * was unmade. */
+bool hnuma_home_give(struct hnuma_home *home, unsigned class_index, uint32_t block);
+
+/* Make n free blocks in the depot, from pages that no other class has. All or none. */
+bool hnuma_home_make(struct hnuma_home *home, unsigned class_index, size_t n);
+
+/* Unmake n of the depot's blocks, those last put there. */
+void hnuma_home_unmake(struct hnuma_home *home, unsigned class_index, size_t n);
+
+/* Free blocks of a class on this home, caches included. */
+size_t hnuma_home_nr_free(const struct hnuma_home *home, unsigned class_index);
+
+/* Fill a cache by half from the depot, drain it by half into it. `cpu`: as hnuma_cache_take(). */
+void hnuma_home_fill(struct hnuma_home *home, struct hnuma_cache *cache, unsigned cpu,
+		     unsigned class_index);
+void hnuma_home_drain(struct hnuma_home *home, struct hnuma_cache *cache, unsigned cpu,
+		      unsigned class_index);
+
+/* Take every cache's blocks of one class to the depot; `all`: wait for caches that are in use. */
+void hnuma_home_recall(struct hnuma_home *home, unsigned class_index, bool all);
+
+/* Unmake every free block. */
+void hnuma_home_clear(struct hnuma_home *home);
+
+/* pool_build.c: the home of a node, HNUMA_NODE_LOCAL for the near one; NULL: not served. */
+struct hnuma_home *hnuma_pool_home_of_node(const struct hnuma_pool *pool, int node);
+
+#endif

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lib/pool_build.c - making and destroying a pool: how much it needs, where its books lie. Calls
+ * numa/ground.
+ */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/poison.h"
+#include "lib/pool_books.h"
+#include "numa/error.h"
+#include "numa/process.h"
+#include "numa/rseq.h"
+
+#define BOOK_PAGE ((size_t)4096)
+
+/* A cache keeps at least so many blocks at hand where buffers_per_class allows it. */
+#define CACHE_LIMIT_LEAST 32
+
+/* Offsets of the parts of a home's books, drawn in pool_books.h. Each begins on a cache line. */
+struct books {
+	size_t states;
+	size_t page_classes;
+	size_t pages;
+	size_t stacks[HNUMA_NR_CLASSES];
+	size_t size;
+};
+
+static size_t round_up(size_t size, size_t unit)
+{
+	return (size + unit - 1) & ~(unit - 1);
+}
+
+/* nr_pages is below 2^32 / blocks per page, so nothing here can wrap. */
+static struct books books_layout(unsigned nr_cpus, size_t nr_pages)
+{
+	struct books books;
+	size_t at = nr_cpus * sizeof(struct hnuma_cpu);
+
+	books.states = at;
+	at += nr_pages * HNUMA_BLOCKS_PER_PAGE_MAX;
+	books.page_classes = at;
+	at += round_up(nr_pages, HNUMA_CACHE_LINE);
+	books.pages = at;
+	at += round_up(nr_pages * sizeof(struct hnuma_page), HNUMA_CACHE_LINE);
+	for (unsigned c = 0; c < HNUMA_NR_CLASSES; c++) {
+		books.stacks[c] = at;
+		at += round_up(nr_pages * hnuma_blocks_per_page(c) * sizeof(uint32_t),
+			       HNUMA_CACHE_LINE);
+	}
+	books.size = round_up(at, BOOK_PAGE);
+	return books;
+}
+
+static int attr_check(const struct hnuma_pool_attr *attr)
+{
+	int error = hnuma_attr_check("struct hnuma_pool_attr", attr->struct_size, sizeof(*attr),
+				     attr->least_backing, attr->policy, attr->flags, HNUMA_RELAXED);
+
+	if (error)
+		return error;
+	if (attr->policy == HNUMA_POLICY_INTERLEAVE)
+		return hnuma_error_set(-EINVAL, "a pool cannot be interleaved: its blocks have a "
+						"home; use HNUMA_POLICY_BIND or _PREFERRED");
+	if ((unsigned)attr->hygiene > HNUMA_HYGIENE_ON_RELEASE)
+		return hnuma_error_set(-EINVAL, "hygiene %d does not exist", (int)attr->hygiene);
+	if (attr->buffers_per_class == 0)
+		return hnuma_error_set(-EINVAL, "buffers_per_class is 0: ask for at least 1");
+	return 0;
+}
+
+/* Bytes of pages that let buffers_per_class blocks of every class be out at the same time. */
+static int default_bytes(size_t buffers, size_t *bytes)
+{
+	size_t sum = 0;
+
+	for (unsigned c = 0; c < HNUMA_NR_CLASSES; c++) {
+		size_t part;
+
+		if (__builtin_mul_overflow(buffers, hnuma_block_size(c), &part) ||
+		    part > SIZE_MAX - HNUMA_HUGEPAGE ||
+		    __builtin_add_overflow(sum, round_up(part, HNUMA_HUGEPAGE), &sum))
+			return -EOVERFLOW;
+	}
+	*bytes = sum;
+	return 0;
+}
+
+int hnuma_pool_need(const struct hnuma_pool_attr *attr, const struct hnuma_service *service,
+		    unsigned index, struct hnuma_pool_need *need)
+{
+	/* Block numbers have 32 bits and count KB. */
+	const size_t most = (size_t)1 << (32 + HNUMA_BLOCK_SHIFT);
+	size_t bytes = attr->bytes_per_node;
+	int error = attr_check(attr);
+
+	if (error)
+		return error;
+	if ((bytes == 0 && default_bytes(attr->buffers_per_class, &bytes)) || bytes >= most)
+		return hnuma_error_set(-EOVERFLOW,
+				       "a pool of %zu buffers per class, or %zu bytes per node, is "
+				       "too large: a node's part must be below 4 TB",
+				       attr->buffers_per_class, attr->bytes_per_node);
+	need->pages = round_up(bytes, HNUMA_HUGEPAGE);
+	need->books =
+		books_layout(hnuma_service_nr_cpus_of(service, index), need->pages / HNUMA_HUGEPAGE)
+			.size;
+	return 0;
+}
+
+static size_t cache_limit(size_t buffers_per_class, unsigned nr_cpus)
+{
+	size_t limit = buffers_per_class / (nr_cpus ? nr_cpus : 1);
+
+	if (limit < CACHE_LIMIT_LEAST)
+		limit = CACHE_LIMIT_LEAST;
+	if (limit > HNUMA_CACHE_SLOTS)
+		limit = HNUMA_CACHE_SLOTS;
+	return limit < buffers_per_class ? limit : buffers_per_class;
+}
+
+/* Fill in a home whose base, size, states and so on are known and whose books are all zero. */
+static void home_open(struct hnuma_home *home)
+{
+	for (unsigned c = 0; c < HNUMA_NR_CLASSES; c++) {
+		struct hnuma_depot *depot = &home->depots[c];
+
+		depot->partial = HNUMA_NO_PAGE;
+		depot->limit = (uint32_t)cache_limit(home->buffers_per_class, home->nr_cpus);
+		for (unsigned cpu = 0; cpu < home->nr_cpus; cpu++) {
+			struct hnuma_cache *cache = &home->cpus[cpu].caches[c];
+
+			cache->limit = depot->limit;
+			cache->base = home->base;
+			cache->states = home->states;
+		}
+	}
+	for (uint32_t i = 0; i < home->nr_pages; i++) {
+		home->page_classes[i] = HNUMA_NO_CLASS;
+		home->pages[i].previous = i ? i - 1 : HNUMA_NO_PAGE;
+		home->pages[i].next = i + 1 < home->nr_pages ? i + 1 : HNUMA_NO_PAGE;
+	}
+	home->free_pages = 0;
+	home->nr_free_pages = home->nr_pages;
+}
+
+static int home_build(struct hnuma_home *home, const struct hnuma_ground *ground, unsigned index,
+		      const struct hnuma_pool_attr *attr, const struct hnuma_pool_place *place)
+{
+	unsigned char *base = hnuma_region_base(ground->regions[index]);
+	struct hnuma_pool_need need;
+	struct books books;
+	int error = hnuma_pool_need(attr, &ground->service, index, &need);
+
+	if (error)
+		return error;
+	home->node = ground->service.nodes[index];
+	home->nr_cpus = hnuma_service_nr_cpus_of(&ground->service, index);
+	home->nr_pages = (uint32_t)(need.pages / HNUMA_HUGEPAGE);
+	home->buffers_per_class = attr->buffers_per_class;
+	home->base = base + place->pages;
+	home->size = need.pages;
+	books = books_layout(home->nr_cpus, home->nr_pages);
+	base += place->books;
+	home->cpus = (struct hnuma_cpu *)base;
+	home->states = (_Atomic unsigned char *)(base + books.states);
+	home->page_classes = (_Atomic unsigned char *)(base + books.page_classes);
+	home->pages = (struct hnuma_page *)(base + books.pages);
+	for (unsigned c = 0; c < HNUMA_NR_CLASSES; c++)
+		home->depots[c].stack = (uint32_t *)(base + books.stacks[c]);
+	error = pthread_mutex_init(&home->lock, NULL);
+	if (error)
+		return hnuma_error_set(-error, "a lock for the pool of node %d: %s", home->node,
+				       hnuma_strerror(error));
+	home_open(home);
+	return 0;
+}
+
+/* Give each CPU number its caches on its home, in the order of CPU numbers. */
+static void lines_fill(struct hnuma_pool *pool)
+{
+	for (unsigned i = 0; i < pool->nr_homes; i++) {
+		struct hnuma_home *home = &pool->homes[i];
+		unsigned next = 0;
+
+		for (unsigned cpu = 0; cpu < pool->nr_cpus; cpu++) {
+			struct hnuma_line *line = &pool->lines[cpu];
+
+			if (pool->ground->service.index_of_cpu[cpu] != i)
+				continue;
+			line->home = home;
+			for (unsigned c = 0; c < HNUMA_NR_CLASSES; c++)
+				line->caches[c] = &home->cpus[next].caches[c];
+			next++;
+		}
+	}
+}
+
+static void *zeroed(size_t nr, size_t size)
+{
+	size_t bytes = round_up(nr * size, HNUMA_CACHE_LINE);
+	void *memory = aligned_alloc(HNUMA_CACHE_LINE, bytes);
+
+	return memory ? memset(memory, 0, bytes) : NULL;
+}
+
+int hnuma_pool_build(struct hnuma_pool **out, const struct hnuma_ground *ground,
+		     const struct hnuma_pool_attr *attr, const struct hnuma_pool_place *places)
+{
+	const unsigned nr_homes = ground->service.nr_nodes;
+	struct hnuma_pool *pool;
+	int error = -ENOMEM;
+
+	*out = NULL;
+	pool = zeroed(1, sizeof(*pool));
+	if (!pool)
+		goto no_memory;
+	pool->epoch = hnuma_process_epoch;
+	pool->nr_cpus = ground->service.nr_cpus;
+	pool->hygiene = attr->hygiene;
+	pool->policy = attr->policy;
+	pool->ground = ground;
+	pool->is_poisoning = hnuma_poison_is_on();
+	pool->uses_rseq = hnuma_rseq_is_usable();
+	/* The epoch only grows, so the one before never comes again. */
+	pool->fast_epoch = pool->epoch;
+	if (!pool->uses_rseq || pool->is_poisoning || pool->hygiene != HNUMA_HYGIENE_NEVER)
+		pool->fast_epoch--;
+	pool->lines = zeroed(pool->nr_cpus, sizeof(struct hnuma_line));
+	pool->homes = zeroed(nr_homes, sizeof(struct hnuma_home));
+	pool->places = zeroed(nr_homes, sizeof(*places));
+	if (!pool->lines || !pool->homes || !pool->places)
+		goto no_memory;
+	memcpy(pool->places, places, nr_homes * sizeof(*places));
+	for (unsigned i = 0; i < nr_homes; i++) {
+		error = home_build(&pool->homes[i], ground, i, attr, &places[i]);
+		if (error)
+			goto failed;
+		pool->homes[i].uses_rseq = pool->uses_rseq;
+		pool->nr_homes++;
+	}
+	lines_fill(pool);
+	for (unsigned i = 0; pool->is_poisoning && i < nr_homes; i++)
+		hnuma_poison(pool->homes[i].base, pool->homes[i].size);
+	*out = pool;
+	return 0;
+
+no_memory:
+	error = hnuma_error_set(-ENOMEM, "no memory for a pool's list of nodes and CPUs");
+failed:
+	hnuma_pool_free(pool);
+	return error;
+}
+
+void hnuma_pool_free(struct hnuma_pool *pool)
+{
+	if (!pool)
+		return;
+	/* The addresses may soon be somebody else's: leave no poison behind. */
+	for (unsigned i = 0; i < pool->nr_homes; i++) {
+		if (pool->is_poisoning)
+			hnuma_unpoison(pool->homes[i].base, pool->homes[i].size);
+		pthread_mutex_destroy(&pool->homes[i].lock);
+	}
+	free(pool->places);
+	free(pool->homes);
+	free(pool->lines);
+	free(pool);
+}
+
+/* The ground of a pool on its own: on each node the books, rounded to 2 MB, then the pages. */
+static int own_ground(struct hnuma_ground *ground, const struct hnuma_topology *topology,
+		      const struct hnuma_service *service, const struct hnuma_pool_attr *attr,
+		      struct hnuma_pool_place *places, size_t *sizes)
+{
+	const struct hnuma_ground_request request = {
+		.name = "pool",
+		.sizes = sizes,
+		.least_backing = attr->least_backing,
+		.policy = attr->policy,
+		.flags = attr->flags,
+	};
+
+	for (unsigned i = 0; i < service->nr_nodes; i++) {
+		struct hnuma_pool_need need;
+		int error = hnuma_pool_need(attr, service, i, &need);
+
+		if (error)
+			return error;
+		places[i].books = 0;
+		places[i].pages = round_up(need.books, HNUMA_HUGEPAGE);
+		sizes[i] = places[i].pages + need.pages;
+	}
+	return hnuma_ground_create(ground, topology, service, &request);
+}
+
+int hnuma_pool_create(struct hnuma_pool **out, const struct hnuma_topology *topology,
+		      const struct hnuma_pool_attr *attr)
+{
+	struct hnuma_pool_place *places = NULL;
+	struct hnuma_service service;
+	struct hnuma_ground ground;
+	size_t *sizes = NULL;
+	int error;
+
+	if (!out)
+		return hnuma_error_set(-EINVAL, "out is NULL");
+	*out = NULL;
+	if (!topology || !attr)
+		return hnuma_error_set(-EINVAL, "topology or attr is NULL");
+	error = attr_check(attr);
+	if (error)
+		return error;
+	error = hnuma_service_init(&service, topology, &attr->nodes);
+	if (error)
+		return error;
+	places = calloc(service.nr_nodes, sizeof(*places));
+	sizes = calloc(service.nr_nodes, sizeof(*sizes));
+	if (!places || !sizes) {
+		error = hnuma_error_set(-ENOMEM, "no memory for a pool's list of nodes");
+		goto out_service;
+	}
+	error = own_ground(&ground, topology, &service, attr, places, sizes);
+	if (error)
+		goto out_service;
+	error = hnuma_pool_build(out, &ground, attr, places);
+	if (error) {
+		hnuma_ground_destroy(&ground);
+		goto out_service;
+	}
+	(*out)->own_ground = ground;
+	(*out)->ground = &(*out)->own_ground;
+	(*out)->owns_ground = true;
+
+out_service:
+	free(sizes);
+	free(places);
+	hnuma_service_free(&service);
+	return error;
+}
+
+int hnuma_pool_destroy(struct hnuma_pool *pool)
+{
+	size_t nr_out;
+	int error;
+
+	if (!pool)
+		return 0;
+	if (hnuma_process_is_child_of(pool->epoch))
+		return hnuma_process_refuse("pool");
+	if (!pool->owns_ground)
+		return hnuma_error_set(-EINVAL, "the pool belongs to a manager: destroy that");
+	nr_out = pool->is_going ? 0 : hnuma_pool_nr_out(pool);
+	if (nr_out > 0)
+		return hnuma_error_set(-EBUSY,
+				       "the pool cannot be destroyed: %zu of its buffers are "
+				       "out; release them first",
+				       nr_out);
+	/* Once a region is gone so are its books: from here on the pool can only be destroyed. */
+	pool->is_going = true;
+	error = hnuma_ground_destroy(&pool->own_ground);
+	if (error)
+		return error;
+	hnuma_pool_free(pool);
+	return 0;
+}
+
+struct hnuma_home *hnuma_pool_home_of_node(const struct hnuma_pool *pool, int node)
+{
+	if (node == HNUMA_NODE_LOCAL)
+		return &pool->homes[hnuma_service_here(&pool->ground->service)];
+	for (unsigned i = 0; i < pool->nr_homes; i++) {
+		if (pool->homes[i].node == node)
+			return &pool->homes[i];
+	}
+	return NULL;
+}
+
+const struct hnuma_region *hnuma_pool_region(const struct hnuma_pool *pool, int node)
+{
+	const struct hnuma_home *home = pool ? hnuma_pool_home_of_node(pool, node) : NULL;
+
+	if (!home) {
+		errno = ENODEV;
+		return NULL;
+	}
+	return pool->ground->regions[home - pool->homes];
+}
+
+int hnuma_pool_verify(const struct hnuma_pool *pool, int node, struct hnuma_placement *placement)
+{
+	const struct hnuma_home *home;
+	struct hnuma_placement books;
+	const struct hnuma_region *region;
+	struct hnuma_pool_place place;
+	int error;
+
+	if (!pool || !placement)
+		return hnuma_error_set(-EINVAL, "pool or placement is NULL");
+	if (hnuma_process_is_child_of(pool->epoch))
+		return hnuma_process_refuse("pool");
+	home = hnuma_pool_home_of_node(pool, node);
+	if (!home)
+		return hnuma_error_set(-ENODEV, "node %d is not served by this pool", node);
+	region = pool->ground->regions[home - pool->homes];
+	place = pool->places[home - pool->homes];
+	error = hnuma_region_verify_range(region, place.pages, home->size, placement);
+	if (error)
+		return error;
+	error = hnuma_region_verify_range(region, place.books,
+					  books_layout(home->nr_cpus, home->nr_pages).size, &books);
+	if (!error)
+		hnuma_placement_add(placement, &books);
+	return error;
+}

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lib/pool_home.c - one node's part of a pool: dealing pages to classes, making and unmaking blocks,
+ * depots. Every function needs the home's lock. Calls nothing outside the pool.
+ */
+#include "config.h"
+
+#include <threads.h>
+
+#include "lib/pool_books.h"
+#include "lib/pool_cache.h"
+
+/* How often a claim is tried before its holder, who may have lost its CPU, gets time to finish. */
+#define CLAIM_TRIES  100
+#define CLAIM_NAP_NS 20000
+
+/* Page lists: doubly linked by page number, so that a page leaves any list in one step. */
+
+static void list_push(struct hnuma_home *home, uint32_t *head, uint32_t page)
+{
+	home->pages[page].previous = HNUMA_NO_PAGE;
+	home->pages[page].next = *head;
+	if (*head != HNUMA_NO_PAGE)
+		home->pages[*head].previous = page;
+	*head = page;
+}
+
+static void list_remove(struct hnuma_home *home, uint32_t *head, uint32_t page)
+{
+	const struct hnuma_page *p = &home->pages[page];
+
+	if (p->previous != HNUMA_NO_PAGE)
+		home->pages[p->previous].next = p->next;
+	else
+		*head = p->next;
+	if (p->next != HNUMA_NO_PAGE)
+		home->pages[p->next].previous = p->previous;
+}
+
+static uint32_t page_of(uint32_t block)
+{
+	return block >> (HNUMA_PAGE_SHIFT - HNUMA_BLOCK_SHIFT);
+}
+
+/* Give a page of no class to a class. It joins the partial list: all its blocks are to be made. */
+static void page_deal(struct hnuma_home *home, unsigned class_index)
+{
+	struct hnuma_depot *depot = &home->depots[class_index];
+	uint32_t page = home->free_pages;
+
+	list_remove(home, &home->free_pages, page);
+	home->nr_free_pages--;
+	atomic_store_explicit(&home->page_classes[page], (unsigned char)class_index,
+			      memory_order_relaxed);
+	home->pages[page].hint = 0;
+	list_push(home, &depot->partial, page);
+	depot->nr_pages++;
+}
+
+/* Make one block: its state is the caller's to set. There must be room for it. */
+static uint32_t block_make(struct hnuma_home *home, unsigned class_index)
+{
+	struct hnuma_depot *depot = &home->depots[class_index];
+	const uint32_t per_page = hnuma_blocks_per_page(class_index);
+	struct hnuma_page *page;
+	uint32_t first, block, index;
+
+	if (depot->partial == HNUMA_NO_PAGE)
+		page_deal(home, class_index);
+	page = &home->pages[depot->partial];
+	first = depot->partial * HNUMA_BLOCKS_PER_PAGE_MAX;
+	/* The page is partial, so the search ends. */
+	for (index = page->hint;; index = (index + 1) % per_page) {
+		block = first + index * hnuma_block_step(class_index);
+		if (hnuma_block_state(home, block) == HNUMA_BLOCK_UNMADE)
+			break;
+	}
+	page->hint = (uint16_t)((index + 1) % per_page);
+	page->made++;
+	depot->made++;
+	if (page->made == per_page)
+		list_remove(home, &depot->partial, depot->partial);
+	return block;
+}
+
+/* Unmake a block that is in no list. A page without made blocks goes back to no class. */
+static void block_unmake(struct hnuma_home *home, unsigned class_index, uint32_t block)
+{
+	struct hnuma_depot *depot = &home->depots[class_index];
+	uint32_t number = page_of(block);
+	struct hnuma_page *page = &home->pages[number];
+
+	hnuma_block_set(home, block, HNUMA_BLOCK_UNMADE);
+	if (page->made == hnuma_blocks_per_page(class_index))
+		list_push(home, &depot->partial, number);
+	page->made--;
+	depot->made--;
+	if (page->made > 0)
+		return;
+	list_remove(home, &depot->partial, number);
+	depot->nr_pages--;
+	atomic_store_explicit(&home->page_classes[number], HNUMA_NO_CLASS, memory_order_relaxed);
+	list_push(home, &home->free_pages, number);
+	home->nr_free_pages++;
+}
+
+static size_t nr_makeable(const struct hnuma_home *home, unsigned class_index)
+{
+	const struct hnuma_depot *depot = &home->depots[class_index];
+	size_t pages = (size_t)depot->nr_pages + home->nr_free_pages;
+
+	return pages * hnuma_blocks_per_page(class_index) - depot->made;
+}
+
+/* Note how many blocks are away from the depot now. */
+static void mark_high_water(struct hnuma_depot *depot)
+{
+	if (depot->made - depot->count > depot->high_water_mark)
+		depot->high_water_mark = depot->made - depot->count;
+}
+
+size_t hnuma_home_nr_free(const struct hnuma_home *home, unsigned class_index)
+{
+	size_t nr_free = home->depots[class_index].count;
+
+	for (unsigned cpu = 0; cpu < home->nr_cpus; cpu++)
+		nr_free += hnuma_cache_depth(&home->cpus[cpu].caches[class_index]);
+	return nr_free;
+}
+
+void hnuma_home_fill(struct hnuma_home *home, struct hnuma_cache *cache, unsigned cpu,
+		     unsigned class_index)
+{
+	struct hnuma_depot *depot = &home->depots[class_index];
+	unsigned n = (cache->limit + 1) / 2;
+
+	while (n-- > 0 && depot->count > 0) {
+		uint32_t block = depot->stack[depot->count - 1];
+
+		if (!hnuma_cache_put(home->uses_rseq, cache, cpu, block))
+			break;
+		depot->count--;
+		cache->filled++;
+	}
+	mark_high_water(depot);
+}
+
+void hnuma_home_drain(struct hnuma_home *home, struct hnuma_cache *cache, unsigned cpu,
+		      unsigned class_index)
+{
+	struct hnuma_depot *depot = &home->depots[class_index];
+
+	for (unsigned n = (cache->limit + 1) / 2; n > 0; n--) {
+		uint32_t block =
+			hnuma_cache_take(home->uses_rseq, cache, cpu, HNUMA_CACHE_TAKE_MOVE);
+
+		if (block == HNUMA_NO_BLOCK)
+			break;
+		depot->stack[depot->count++] = block;
+		cache->drained++;
+	}
+}
+
+/* Move all that a seized cache has to the depot, and give the cache back. */
+static void cache_empty(struct hnuma_cache *cache, struct hnuma_depot *depot)
+{
+	const unsigned depth = hnuma_cache_depth(cache);
+
+	for (unsigned i = 0; i < depth; i++)
+		depot->stack[depot->count++] = cache->slots[i];
+	cache->drained += depth;
+	atomic_fetch_sub_explicit(&cache->word, depth, memory_order_relaxed);
+	hnuma_cache_unclaim(cache);
+}
+
+/* Claim a cache. A holder needs a few instructions only, unless it has lost its CPU in between. */
+static bool claim_patiently(struct hnuma_cache *cache, bool wait)
+{
+	const struct timespec nap = {0, CLAIM_NAP_NS};
+
+	do {
+		for (unsigned i = 0; i < CLAIM_TRIES; i++) {
+			if (hnuma_cache_claim(cache))
+				return true;
+		}
+		/* Sleep rather than yield: the holder may have a lower priority than we. */
+		if (wait)
+			thrd_sleep(&nap, NULL);
+	} while (wait);
+	return false;
+}
+
+static void recall_claiming(struct hnuma_home *home, unsigned class_index, bool all)
+{
+	for (unsigned i = 0; i < home->nr_cpus; i++) {
+		struct hnuma_cache *cache = &home->cpus[i].caches[class_index];
+
+		if ((all || hnuma_cache_depth(cache) > 0) && claim_patiently(cache, all))
+			cache_empty(cache, &home->depots[class_index]);
+	}
+}
+
+/* Under the lock nobody else claims, so all claims that are set are ours. */
+static void recall_fencing(struct hnuma_home *home, unsigned class_index, bool all)
+{
+	unsigned nr_claimed = 0;
+	bool is_fenced;
+
+	for (unsigned i = 0; i < home->nr_cpus; i++) {
+		struct hnuma_cache *cache = &home->cpus[i].caches[class_index];
+
+		if (all || hnuma_cache_depth(cache) > 0)
+			nr_claimed += hnuma_cache_claim(cache);
+	}
+	if (nr_claimed == 0)
+		return;
+	is_fenced = hnuma_rseq_fence() == 0;
+	for (unsigned i = 0; i < home->nr_cpus; i++) {
+		struct hnuma_cache *cache = &home->cpus[i].caches[class_index];
+
+		if (atomic_load_explicit(&cache->claim, memory_order_relaxed) == 0)
+			continue;
+		if (is_fenced)
+			cache_empty(cache, &home->depots[class_index]);
+		else
+			hnuma_cache_unclaim(cache);
+	}
+}
+
+void hnuma_home_recall(struct hnuma_home *home, unsigned class_index, bool all)
+{
+	if (home->uses_rseq)
+		recall_fencing(home, class_index, all);
+	else
+		recall_claiming(home, class_index, all);
+}
+
+/* Unmake the blocks in a depot that lie on pages marked by reclaim_mark(). */
+static void reclaim_sweep(struct hnuma_home *home, unsigned class_index)
+{
+	struct hnuma_depot *depot = &home->depots[class_index];
+	uint64_t kept = 0;
+
+	for (uint64_t i = 0; i < depot->count; i++) {
+		uint32_t block = depot->stack[i];
+
+		if (home->pages[page_of(block)].free == UINT32_MAX)
+			block_unmake(home, class_index, block);
+		else
+			depot->stack[kept++] = block;
+	}
+	depot->count = kept;
+}
+
+/* Mark up to `wanted` pages of other classes whose made blocks are all in depots. Returns how many. */
+static uint32_t reclaim_mark(struct hnuma_home *home, unsigned needy, uint32_t wanted)
+{
+	uint32_t marked = 0;
+
+	for (uint32_t i = 0; i < home->nr_pages; i++)
+		home->pages[i].free = 0;
+	for (unsigned c = 0; c < HNUMA_NR_CLASSES; c++) {
+		for (uint64_t i = 0; i < home->depots[c].count; i++)
+			home->pages[page_of(home->depots[c].stack[i])].free++;
+	}
+	for (uint32_t i = 0; i < home->nr_pages && marked < wanted; i++) {
+		struct hnuma_page *page = &home->pages[i];
+
+		if (home->page_classes[i] != needy && page->made > 0 && page->free == page->made) {
+			page->free = UINT32_MAX;
+			marked++;
+		}
+	}
+	return marked;
+}
+
+/* Free up to `wanted` pages of other classes than the one that needs them. */
+static void reclaim(struct hnuma_home *home, unsigned needy, uint32_t wanted)
+{
+	for (unsigned c = 0; c < HNUMA_NR_CLASSES; c++) {
+		if (c != needy)
+			hnuma_home_recall(home, c, false);
+	}
+	if (reclaim_mark(home, needy, wanted) == 0)
+		return;
+	for (unsigned c = 0; c < HNUMA_NR_CLASSES; c++) {
+		if (c != needy)
+			reclaim_sweep(home, c);
+	}
+}
+
+bool hnuma_home_gather(struct hnuma_home *home, unsigned class_index, size_t n)
+{
+	struct hnuma_depot *depot = &home->depots[class_index];
+	const size_t per_page = hnuma_blocks_per_page(class_index);
+	size_t have;
+
+	if (depot->count >= n)
+		return true;
+	if (n > home->nr_pages * per_page)
+		return false;
+	if (depot->made + (n - depot->count) <= home->buffers_per_class &&
+	    nr_makeable(home, class_index) >= n - depot->count)
+		return true;
+	hnuma_home_recall(home, class_index, false);
+	have = depot->count + nr_makeable(home, class_index);
+	if (have < n) {
+		reclaim(home, class_index, (uint32_t)((n - have + per_page - 1) / per_page));
+		have = depot->count + nr_makeable(home, class_index);
+	}
+	return have >= n;
+}
+
+void hnuma_home_take(struct hnuma_home *home, unsigned class_index, uint32_t *blocks, size_t n)
+{
+	struct hnuma_depot *depot = &home->depots[class_index];
+	size_t from_depot = n < depot->count ? n : depot->count;
+
+	for (size_t i = 0; i < from_depot; i++)
+		blocks[i] = depot->stack[--depot->count];
+	for (size_t i = from_depot; i < n; i++)
+		blocks[i] = block_make(home, class_index);
+	for (size_t i = 0; i < n; i++)
+		hnuma_block_set(home, blocks[i], HNUMA_BLOCK_OUT);
+	depot->hits += from_depot;
+	depot->misses += n - from_depot;
+	mark_high_water(depot);
+}
+
+bool hnuma_home_give(struct hnuma_home *home, unsigned class_index, uint32_t block)
+{
+	struct hnuma_depot *depot = &home->depots[class_index];
+	const size_t at_hand = (size_t)home->nr_cpus * depot->limit;
+
+	/* The caches are counted only where they could matter. */
+	if (depot->count + at_hand >= home->buffers_per_class &&
+	    hnuma_home_nr_free(home, class_index) >= home->buffers_per_class) {
+		block_unmake(home, class_index, block);
+		depot->drops++;
+		return false;
+	}
+	depot->stack[depot->count++] = block;
+	depot->returns++;
+	return true;
+}
+
+bool hnuma_home_make(struct hnuma_home *home, unsigned class_index, size_t n)
+{
+	struct hnuma_depot *depot = &home->depots[class_index];
+
+	if (nr_makeable(home, class_index) < n)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		uint32_t block = block_make(home, class_index);
+
+		hnuma_block_set(home, block, HNUMA_BLOCK_FREE);
+		depot->stack[depot->count++] = block;
+	}
+	return true;
+}
+
+void hnuma_home_unmake(struct hnuma_home *home, unsigned class_index, size_t n)
+{
+	struct hnuma_depot *depot = &home->depots[class_index];
+
+	for (; n > 0; n--)
+		block_unmake(home, class_index, depot->stack[--depot->count]);
+}
+
+void hnuma_home_clear(struct hnuma_home *home)
+{
+	for (unsigned c = 0; c < HNUMA_NR_CLASSES; c++) {
+		hnuma_home_recall(home, c, true);
+		hnuma_home_unmake(home, c, home->depots[c].count);
+	}
+}

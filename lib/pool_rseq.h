@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lib/pool_rseq.h - a CPU's cache of free blocks worked by restartable sequences. For lib/pool*.c
+ * only.
+ *
+ * A restartable sequence is a stretch of instructions that the kernel promises to run on one CPU
+ * without anything else of this process running there in between: when the thread is preempted,
+ * migrated or gets a signal inside of it, it continues at the abort address instead. So the last
+ * instruction, a plain store, commits the whole, and neither locks nor atomic instructions are
+ * needed. glibc registers every thread with the kernel (<sys/rseq.h>).
+ *
+ * Why it is right:
+ *
+ *  - The stack of CPU n is changed only by sequences that have compared the CPU number with n, so by
+ *    one thread at a time, and by a thread that has seized it (below).
+ *  - Before the commit nothing is changed that anybody looks at: a put writes its slot above the
+ *    depth, where the next put would write too; a take only reads. So an abort at any instruction
+ *    leaves the stack as it was, and a commit is one store of depth and hits together.
+ *  - Seizing a cache, under its home's lock: claim = 1, then hnuma_rseq_fence(), which aborts every
+ *    sequence that is under way on any CPU and orders memory with each. A sequence that began before
+ *    has then either committed, which the seizer sees, or been aborted; one that begins after reads
+ *    claim == 1 and goes to the depot. The claim is given back by a store with release order, and
+ *    read with acquire order, so that the next sequence sees what the seizer did to the slots.
+ *  - ABA cannot happen: nothing is compared at the commit. Whoever else could have changed the word
+ *    in between has aborted the sequence.
+ *
+ * The descriptor, 32 bytes, tells the kernel where the sequence begins, how long it is and where the
+ * abort address is; four bytes before that address stands a signature, so that nobody can make the
+ * kernel jump elsewhere.
+ */
+#ifndef HNUMA_LIB_POOL_RSEQ_H
+#define HNUMA_LIB_POOL_RSEQ_H
+
+#include "lib/pool_books.h"
+#include "numa/rseq.h"
+
+#if HNUMA_HAVE_RSEQ
+
+/* The CPU that the calling thread is on, as a hint; of no use, but in range, when unregistered. */
+static inline unsigned hnuma_rseq_cpu(void)
+{
+	return __atomic_load_n(&hnuma_rseq_area()->cpu_id_start, __ATOMIC_RELAXED);
+}
+
+/* clang-format off */
+
+#if defined(__x86_64__)
+
+/*
+ * Labels: 1 begin, 2 end (behind the commit), 3 descriptor, 4 abort address, 5 the way out when the
+ * cache is seized or its stack not right, 6 on. Not `asm goto`: gcc 12 loses its labels when it
+ * threads jumps. What is rare lies in a section of its own, so that the way through has no jump.
+ */
+#define HNUMA_RSEQ_BEGIN						\
+	".pushsection __rseq_cs, \"aw\"\n\t"				\
+	".balign 32\n"							\
+	"3:\n\t"							\
+	".long 0, 0\n\t"						\
+	".quad 1f, 2f - 1f, 4f\n\t"					\
+	".popsection\n\t"						\
+	"leaq 3b(%%rip), %[at]\n\t"					\
+	"movq %[at], %[descriptor]\n"					\
+	"1:\n\t"							\
+	"cmpl %[cpu], %[cpu_id]\n\t"					\
+	"jne 5f\n\t"							\
+	"cmpl $0, %[claim]\n\t"						\
+	"jne 5f\n\t"							\
+	"movq %[word], %[next]\n\t"					\
+	"movzbl %b[next], %k[at]\n\t"
+
+/* `failed` is the instruction that makes the result say so; 0x53053053 the signature. */
+#define HNUMA_RSEQ_END(failed)						\
+	"2:\n\t"							\
+	".pushsection .text.unlikely.hnuma_rseq, \"ax\"\n\t"		\
+	".byte 0x0f, 0xb9, 0x3d\n\t" /* ud1: an instruction to disassemblers */ \
+	".long 0x53053053\n"						\
+	"4:\n"								\
+	"5:\n\t"							\
+	failed								\
+	"jmp 6f\n\t"							\
+	".popsection\n"							\
+	"6:\n\t"
+
+/*
+ * Take the block that was put last and add `delta` to the word. Returns HNUMA_NO_BLOCK when the stack
+ * is empty or seized, or the sequence was aborted.
+ */
+static inline uint32_t hnuma_rseq_take(struct hnuma_cache *cache, unsigned cpu, int64_t delta)
+{
+	struct rseq *area = hnuma_rseq_area();
+	uint64_t next, at;
+
+	__asm__ volatile(
+		HNUMA_RSEQ_BEGIN
+		"testl %k[at], %k[at]\n\t"
+		"je 5f\n\t"
+		"movl -4(%[slots], %[at], 4), %k[at]\n\t"
+		"addq %[delta], %[next]\n\t"
+		"movq %[next], %[word]\n"
+		HNUMA_RSEQ_END("movl $-1, %k[at]\n\t")
+		: [next] "=&r"(next), [at] "=&r"(at), [word] "+m"(cache->word),
+		  [descriptor] "=m"(area->rseq_cs)
+		: [cpu_id] "m"(area->cpu_id), [cpu] "r"(cpu), [claim] "m"(cache->claim),
+		  [slots] "r"(cache->slots), [delta] "er"(delta)
+		: "memory", "cc");
+	return (uint32_t)at;
+}
+
+/* Put a block. False when the stack is full or seized, or the sequence was aborted. */
+static inline bool hnuma_rseq_put(struct hnuma_cache *cache, unsigned cpu, uint32_t block)
+{
+	struct rseq *area = hnuma_rseq_area();
+	uint64_t next, at;
+
+	__asm__ volatile(
+		HNUMA_RSEQ_BEGIN
+		"cmpl %[limit], %k[at]\n\t"
+		"jae 5f\n\t"
+		"movl %[block], (%[slots], %[at], 4)\n\t"
+		"addq $1, %[next]\n\t"
+		"movq %[next], %[word]\n"
+		HNUMA_RSEQ_END("movl $-1, %k[at]\n\t")
+		: [next] "=&r"(next), [at] "=&r"(at), [word] "+m"(cache->word),
+		  [descriptor] "=m"(area->rseq_cs)
+		: [cpu_id] "m"(area->cpu_id), [cpu] "r"(cpu), [claim] "m"(cache->claim),
+		  [slots] "r"(cache->slots), [limit] "m"(cache->limit), [block] "r"(block)
+		: "memory", "cc");
+	return (uint32_t)at != HNUMA_NO_BLOCK;
+}
+
+#elif defined(__aarch64__)
+
+/*
+ * As above, with two differences. The claim is read with acquire order, which x86-64 loads have by
+ * themselves. The way out lies behind the end: a conditional branch reaches 1 MB, which another
+ * section may be away from.
+ */
+#define HNUMA_RSEQ_BEGIN						\
+	".pushsection __rseq_cs, \"aw\"\n\t"				\
+	".balign 32\n"							\
+	"3:\n\t"							\
+	".long 0, 0\n\t"						\
+	".quad 1f, 2f - 1f, 4f\n\t"					\
+	".popsection\n\t"						\
+	"adrp %[at], 3b\n\t"						\
+	"add %[at], %[at], :lo12:3b\n\t"				\
+	"str %[at], %[descriptor]\n"					\
+	"1:\n\t"							\
+	"ldr %w[at], %[cpu_id]\n\t"					\
+	"cmp %w[at], %w[cpu]\n\t"					\
+	"b.ne 5f\n\t"							\
+	"ldar %w[at], %[claim]\n\t"					\
+	"cbnz %w[at], 5f\n\t"						\
+	"ldr %[next], %[word]\n\t"					\
+	"and %[at], %[next], #0xff\n\t"
+
+#define HNUMA_RSEQ_END							\
+	"2:\n\t"							\
+	"b 6f\n\t"							\
+	".inst 0xd428bc00\n" /* the signature: brk #0x45e0 */		\
+	"4:\n"								\
+	"5:\n\t"							\
+	"mov %w[at], #-1\n"						\
+	"6:\n\t"
+
+static inline uint32_t hnuma_rseq_take(struct hnuma_cache *cache, unsigned cpu, int64_t delta)
+{
+	struct rseq *area = hnuma_rseq_area();
+	uint64_t next, at;
+
+	__asm__ volatile(
+		HNUMA_RSEQ_BEGIN
+		"cbz %[at], 5f\n\t"
+		"sub %[at], %[at], #1\n\t"
+		"ldr %w[at], [%[slots], %[at], lsl #2]\n\t"
+		"add %[next], %[next], %[delta]\n\t"
+		"str %[next], %[word]\n"
+		HNUMA_RSEQ_END
+		: [next] "=&r"(next), [at] "=&r"(at), [word] "+m"(cache->word),
+		  [descriptor] "=m"(area->rseq_cs)
+		: [cpu_id] "m"(area->cpu_id), [cpu] "r"(cpu), [claim] "Q"(cache->claim),
+		  [slots] "r"(cache->slots), [delta] "r"(delta)
+		: "memory", "cc");
+	return (uint32_t)at;
+}
+
+static inline bool hnuma_rseq_put(struct hnuma_cache *cache, unsigned cpu, uint32_t block)
+{
+	struct rseq *area = hnuma_rseq_area();
+	uint64_t next, at;
+
+	__asm__ volatile(
+		HNUMA_RSEQ_BEGIN
+		"cmp %w[at], %w[limit]\n\t"
+		"b.hs 5f\n\t"
+		"str %w[block], [%[slots], %[at], lsl #2]\n\t"
+		"add %[next], %[next], #1\n\t"
+		"str %[next], %[word]\n"
+		HNUMA_RSEQ_END
+		: [next] "=&r"(next), [at] "=&r"(at), [word] "+m"(cache->word),
+		  [descriptor] "=m"(area->rseq_cs)
+		: [cpu_id] "m"(area->cpu_id), [cpu] "r"(cpu), [claim] "Q"(cache->claim),
+		  [slots] "r"(cache->slots), [limit] "r"(cache->limit), [block] "r"(block)
+		: "memory", "cc");
+	return (uint32_t)at != HNUMA_NO_BLOCK;
+}
+
+#endif /* __aarch64__ */
+
+/* clang-format on */
+
+#endif /* HNUMA_HAVE_RSEQ */
+
+#endif
