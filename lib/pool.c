@@ -294,39 +294,44 @@ release_rest(struct hnuma_home *home, struct hnuma_cache *cache, unsigned cpu, u
 }
 #endif
 
+/*
+ * Every check is a comparison with something in a cache line that is needed anyway. Where one fails,
+ * release() finds out which; it is given the address anew, so that nothing need be kept for it.
+ */
 int hnuma_pool_release(struct hnuma_pool *pool, void *buffer)
 {
 #if HNUMA_HAVE_RSEQ
 	unsigned cpu = hnuma_rseq_cpu();
+	struct hnuma_cache *cache;
+	struct hnuma_home *home;
+	size_t offset;
+	unsigned class_index;
+	uint32_t block;
+	unsigned char was = HNUMA_BLOCK_OUT;
 
-	/* All checks, in the order that needs the fewest of them; whatever is odd is told below. */
-	if (likely(pool && pool->fast_epoch == hnuma_process_epoch && cpu < pool->nr_cpus)) {
-		struct hnuma_line *line = &pool->lines[cpu];
-		struct hnuma_home *home = line->home;
-		size_t offset = (uintptr_t)buffer - (uintptr_t)home->base;
-
-		if (likely(offset < home->size)) {
-			unsigned class_index = atomic_load_explicit(
-				&home->page_classes[offset >> HNUMA_PAGE_SHIFT],
-				memory_order_relaxed);
-			uint32_t block = (uint32_t)(offset >> HNUMA_BLOCK_SHIFT);
-			unsigned char was = HNUMA_BLOCK_OUT;
-
-			if (likely(class_index < HNUMA_NR_CLASSES &&
-				   !(offset & (hnuma_block_size(class_index) - 1)) &&
-				   atomic_compare_exchange_strong_explicit(
-					   &home->states[block], &was, HNUMA_BLOCK_FREE,
-					   memory_order_acq_rel, memory_order_relaxed))) {
-				struct hnuma_cache *cache = line->caches[class_index];
-
-				if (likely(hnuma_rseq_put(cache, cpu, block)))
-					return 0;
-				return release_rest(home, cache, cpu, block);
-			}
-		}
-	}
-#endif
+	if (unlikely(!pool || pool->fast_epoch != hnuma_process_epoch || cpu >= pool->nr_cpus))
+		return release(pool, buffer);
+	home = pool->lines[cpu].home;
+	offset = (uintptr_t)buffer - (uintptr_t)home->base;
+	if (unlikely(offset >= home->size))
+		return release(pool, home->base + offset);
+	class_index = atomic_load_explicit(&home->page_classes[offset >> HNUMA_PAGE_SHIFT],
+					   memory_order_relaxed);
+	if (unlikely(class_index >= HNUMA_NR_CLASSES))
+		return release(pool, home->base + offset);
+	cache = pool->lines[cpu].caches[class_index];
+	block = (uint32_t)(offset >> HNUMA_BLOCK_SHIFT);
+	if (unlikely((offset & cache->mask) ||
+		     !atomic_compare_exchange_strong_explicit(
+			     &cache->states[block], &was, HNUMA_BLOCK_FREE, memory_order_acq_rel,
+			     memory_order_relaxed)))
+		return release(pool, home->base + offset);
+	if (likely(hnuma_rseq_put(cache, cpu, block)))
+		return 0;
+	return release_rest(home, cache, cpu, block);
+#else
 	return release(pool, buffer);
+#endif
 }
 
 static int acquire_bulk(struct hnuma_pool *pool, struct hnuma_home *home, unsigned class_index,

@@ -73,7 +73,8 @@ struct hnuma_cache {
 	_Atomic unsigned char *states;
 	uint64_t filled;  /* blocks moved in from the depot; under the home's lock */
 	uint64_t drained; /* blocks moved out to it; under the home's lock */
-	uint64_t unused[2];
+	uint64_t mask;	  /* what must be 0 in a block's offset: its size less 1; constant */
+	uint64_t unused;
 	uint32_t slots[HNUMA_CACHE_SLOTS];
 };
 

@@ -135,6 +135,7 @@ static void home_open(struct hnuma_home *home)
 			cache->limit = depot->limit;
 			cache->base = home->base;
 			cache->states = home->states;
+			cache->mask = hnuma_block_size(c) - 1;
 		}
 	}
 	for (uint32_t i = 0; i < home->nr_pages; i++) {

@@ -94,14 +94,15 @@ static inline uint32_t hnuma_rseq_take(struct hnuma_cache *cache, unsigned cpu, 
 		HNUMA_RSEQ_BEGIN
 		"testl %k[at], %k[at]\n\t"
 		"je 5f\n\t"
-		"movl -4(%[slots], %[at], 4), %k[at]\n\t"
+		"movl %c[slots]-4(%[cache], %[at], 4), %k[at]\n\t"
 		"addq %[delta], %[next]\n\t"
 		"movq %[next], %[word]\n"
 		HNUMA_RSEQ_END("movl $-1, %k[at]\n\t")
 		: [next] "=&r"(next), [at] "=&r"(at), [word] "+m"(cache->word),
 		  [descriptor] "=m"(area->rseq_cs)
 		: [cpu_id] "m"(area->cpu_id), [cpu] "r"(cpu), [claim] "m"(cache->claim),
-		  [slots] "r"(cache->slots), [delta] "er"(delta)
+		  [cache] "r"(cache), [delta] "er"(delta),
+		  [slots] "i"(offsetof(struct hnuma_cache, slots))
 		: "memory", "cc");
 	return (uint32_t)at;
 }
@@ -116,14 +117,15 @@ static inline bool hnuma_rseq_put(struct hnuma_cache *cache, unsigned cpu, uint3
 		HNUMA_RSEQ_BEGIN
 		"cmpl %[limit], %k[at]\n\t"
 		"jae 5f\n\t"
-		"movl %[block], (%[slots], %[at], 4)\n\t"
+		"movl %[block], %c[slots](%[cache], %[at], 4)\n\t"
 		"addq $1, %[next]\n\t"
 		"movq %[next], %[word]\n"
 		HNUMA_RSEQ_END("movl $-1, %k[at]\n\t")
 		: [next] "=&r"(next), [at] "=&r"(at), [word] "+m"(cache->word),
 		  [descriptor] "=m"(area->rseq_cs)
 		: [cpu_id] "m"(area->cpu_id), [cpu] "r"(cpu), [claim] "m"(cache->claim),
-		  [slots] "r"(cache->slots), [limit] "m"(cache->limit), [block] "r"(block)
+		  [limit] "m"(cache->limit), [cache] "r"(cache), [block] "r"(block),
+		  [slots] "i"(offsetof(struct hnuma_cache, slots))
 		: "memory", "cc");
 	return (uint32_t)at != HNUMA_NO_BLOCK;
 }

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 
 /* Written only by the child's side of fork(), when it has one thread: reading needs no atomic. */
-extern unsigned hnuma_process_epoch;
+extern unsigned hnuma_process_epoch __attribute__((visibility("hidden")));
 
 /* Begin to watch for forks. Once per process is enough, more does no harm. Returns 0 or -ENOMEM. */
 int hnuma_process_watch_forks(void);
