@@ -94,7 +94,8 @@ static int reserve(struct hnuma_region *region, int protection, int flags)
 	uintptr_t first;
 	int error;
 
-	error = hnuma_sys.map(&address, length, protection, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1);
+	error = hnuma_sys.map(&address, length, protection, MAP_PRIVATE | MAP_ANONYMOUS | flags,
+			      -1);
 	if (error)
 		return hnuma_error_set(error,
 				       "mapping %zu bytes: %s (look at ulimit -v and -d, and at "
@@ -115,7 +116,8 @@ static int put_guard(void *begin, void *end)
 	error = hnuma_sys.map(&address, (size_t)((char *)end - (char *)begin), PROT_NONE,
 			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1);
 	if (error)
-		return hnuma_error_set(error, "mapping a guard: %s (look at sysctl vm.max_map_count)",
+		return hnuma_error_set(error,
+				       "mapping a guard: %s (look at sysctl vm.max_map_count)",
 				       hnuma_strerror(error));
 	return 0;
 }
@@ -155,15 +157,16 @@ static int map_memfd(struct hnuma_region *region, const struct hnuma_request *re
 	if (error == -ENOMEM && hnuma_limit_check_hugetlb(request))
 		return error;
 	if (error)
-		return hnuma_error_set(error,
-				       "mmap of %zu pages of 2 MB: %s (too few are free and "
-				       "unpromised, or a limit that cannot be seen from here stands "
-				       "in the way)",
-				       size / HNUMA_HUGEPAGE, hnuma_strerror(error));
+		return hnuma_error_set(
+			error,
+			"mmap of %zu pages of 2 MB: %s (too few are free and "
+			"unpromised, or a limit that cannot be seen from here stands "
+			"in the way)",
+			size / HNUMA_HUGEPAGE, hnuma_strerror(error));
 	error = unmap(trial, size);
 	if (!error)
-		error = hnuma_sys.map(&address, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-				      fd);
+		error = hnuma_sys.map(&address, size, PROT_READ | PROT_WRITE,
+				      MAP_SHARED | MAP_FIXED, fd);
 	if (!error)
 		return 0;
 	/* A mapping that cannot be taken away must at least not keep the pages. */
@@ -207,11 +210,12 @@ static int refuse_policy(struct hnuma_region *region, struct hnuma_request *requ
 	}
 	request->is_final = true;
 	if (error == -EPERM || error == -ENOSYS)
-		return hnuma_error_set(error,
-				       "the kernel refuses to bind to %s (%s: %s): give the process "
-				       "CAP_SYS_NICE, let its seccomp profile allow set_mempolicy, "
-				       "get_mempolicy and mbind, or go on unbound with HNUMA_RELAXED",
-				       where, call, hnuma_strerror(error));
+		return hnuma_error_set(
+			error,
+			"the kernel refuses to bind to %s (%s: %s): give the process "
+			"CAP_SYS_NICE, let its seccomp profile allow set_mempolicy, "
+			"get_mempolicy and mbind, or go on unbound with HNUMA_RELAXED",
+			where, call, hnuma_strerror(error));
 	return hnuma_error_set(error,
 			       "binding to %s failed (%s: %s): has its cpuset changed? "
 			       "Mems_allowed_list in /proc/self/status has the nodes that are "
@@ -274,16 +278,18 @@ static int explain_populate(struct hnuma_request *request, enum hnuma_backing ba
 		/* A count or a limit that now stands in the way most likely did so before. */
 		if (hnuma_limit_check_hugetlb(request))
 			return hnuma_error_prefix(-ENOMEM, "populating ended early: ");
-		return hnuma_error_set(-ENOMEM,
-				       "%s ran out of huge pages while %zu of them were populated: "
-				       "other processes take them, or a control group that cannot be "
-				       "seen from here allows no more",
-				       where, request->size_bytes / HNUMA_HUGEPAGE);
+		return hnuma_error_set(
+			-ENOMEM,
+			"%s ran out of huge pages while %zu of them were populated: "
+			"other processes take them, or a control group that cannot be "
+			"seen from here allows no more",
+			where, request->size_bytes / HNUMA_HUGEPAGE);
 	case -EHWPOISON:
-		return hnuma_error_set(-EIO,
-				       "memory of %s is damaged (hardware poison): see the kernel's "
-				       "log, and take the page or the node out of use",
-				       where);
+		return hnuma_error_set(
+			-EIO,
+			"memory of %s is damaged (hardware poison): see the kernel's "
+			"log, and take the page or the node out of use",
+			where);
 	case -EINVAL:
 		return hnuma_error_set(error, "MADV_POPULATE_WRITE is not known to this kernel: "
 					      "Linux 5.14 or later is needed");
@@ -338,7 +344,8 @@ static int judge_thp(struct hnuma_region *region, const struct hnuma_request *re
 	if (page_size && huge_bytes < region->size_bytes) {
 		collapse = hnuma_sys.advise(region->base, region->size_bytes, MADV_COLLAPSE);
 		if (collapse == -EAGAIN)
-			collapse = hnuma_sys.advise(region->base, region->size_bytes, MADV_COLLAPSE);
+			collapse =
+				hnuma_sys.advise(region->base, region->size_bytes, MADV_COLLAPSE);
 		page_size = hnuma_verify_page_size(region, &huge_bytes);
 	}
 	region->backing = HNUMA_BACKING_THP;
@@ -350,8 +357,9 @@ static int judge_thp(struct hnuma_region *region, const struct hnuma_request *re
 	if (page_size)
 		error = hnuma_limit_explain_thp(request, huge_bytes, collapse);
 	else
-		error = hnuma_error_set(-ENOENT, "/proc/self/smaps cannot be read, so nothing shows "
-						 "that the pages are huge");
+		error = hnuma_error_set(-ENOENT,
+					"/proc/self/smaps cannot be read, so nothing shows "
+					"that the pages are huge");
 	if (request->attr->least_backing != HNUMA_BACKING_BASE)
 		return error;
 	hnuma_backing_add_reason(region, "transparent huge pages: %s", hnuma_errormsg());
@@ -372,21 +380,19 @@ static int judge_places(struct hnuma_region *region, struct hnuma_request *reque
 	hnuma_request_where(request, where, sizeof(where));
 	region->node = HNUMA_NODE_NONE;
 	if (count.unknown)
-		hnuma_backing_add_reason(region,
-					 "the kernel does not tell where %llu of %llu pages lie",
-					 (unsigned long long)count.unknown,
-					 (unsigned long long)(count.here + count.elsewhere +
-							      count.unknown));
+		hnuma_backing_add_reason(
+			region, "the kernel does not tell where %llu of %llu pages lie",
+			(unsigned long long)count.unknown,
+			(unsigned long long)(count.here + count.elsewhere + count.unknown));
 	if (!request->is_bound)
 		return 0;
 	if (count.elsewhere && request->attr->policy == HNUMA_POLICY_BIND)
-		return hnuma_error_set(-EIO,
-				       "%llu of %llu pages came to lie on other nodes although they "
-				       "were bound to %s",
-				       (unsigned long long)count.elsewhere,
-				       (unsigned long long)(count.here + count.elsewhere +
-							    count.unknown),
-				       where);
+		return hnuma_error_set(
+			-EIO,
+			"%llu of %llu pages came to lie on other nodes although they "
+			"were bound to %s",
+			(unsigned long long)count.elsewhere,
+			(unsigned long long)(count.here + count.elsewhere + count.unknown), where);
 	if (count.elsewhere)
 		hnuma_backing_add_reason(region, "%s had too few pages: %llu lie elsewhere", where,
 					 (unsigned long long)count.elsewhere);
@@ -435,8 +441,11 @@ int hnuma_backing_take(struct hnuma_region *region, struct hnuma_request *reques
 	int error;
 
 	error = is_hugetlb ? hnuma_limit_check_hugetlb(request) : hnuma_limit_check_memory(request);
-	if (error)
+	if (error) {
+		/* Base pages need as much memory as transparent huge pages. */
+		request->is_final = !is_hugetlb;
 		return error;
+	}
 	/* Hugetlb pages are put into a reservation that is none of memory, only of addresses. */
 	error = is_hugetlb ? reserve(region, PROT_NONE, MAP_NORESERVE)
 			   : reserve(region, PROT_READ | PROT_WRITE, 0);

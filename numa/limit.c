@@ -54,8 +54,8 @@ static int check_machine_pages(const struct hnuma_request *request,
 		file_value = pages.total - pages.surplus + needed - unpromised;
 	}
 	return hnuma_error_set(-ENOMEM,
-			       "%llu pages of 2 MB are needed, and of the %llu free ones of this "
-			       "machine %llu are promised to other mappings: echo %llu > %s",
+			       "%llu pages of 2 MB are needed, and this machine has %llu free, of "
+			       "which %llu are promised to other mappings: echo %llu > %s",
 			       (unsigned long long)needed, (unsigned long long)machine->free,
 			       (unsigned long long)machine->reserved,
 			       (unsigned long long)file_value, path);
@@ -79,12 +79,12 @@ static int check_node_pages(const struct hnuma_request *request,
 	if (difference(needed, unpromised) > missing)
 		missing = difference(needed, unpromised);
 	hnuma_hugepages_node_file(request->node, path, sizeof(path));
-	return hnuma_error_set(
-		-ENOMEM,
-		"%llu pages of 2 MB are needed, and node %d has %llu free (of %llu): echo %llu > %s",
-		(unsigned long long)needed, request->node, (unsigned long long)pages.free,
-		(unsigned long long)pages.total,
-		(unsigned long long)(pages.total - pages.surplus + missing), path);
+	return hnuma_error_set(-ENOMEM,
+			       "%llu pages of 2 MB are needed, and node %d has %llu free (of "
+			       "%llu): echo %llu > %s",
+			       (unsigned long long)needed, request->node,
+			       (unsigned long long)pages.free, (unsigned long long)pages.total,
+			       (unsigned long long)(pages.total - pages.surplus + missing), path);
 }
 
 static int check_cgroup(const struct hnuma_request *request, enum hnuma_cgroup_kind kind)
@@ -94,16 +94,14 @@ static int check_cgroup(const struct hnuma_request *request, enum hnuma_cgroup_k
 	if (hnuma_cgroup_tightest(kind, &limit) || !limit.is_limited ||
 	    limit.headroom_bytes >= request->size_bytes)
 		return 0;
-	return hnuma_error_set(-ENOMEM,
-			       "%zu bytes are needed, and the hugetlb control group's limit on %s "
-			       "leaves %llu (%llu of %llu in use): echo %llu > %s",
-			       request->size_bytes,
-			       kind == HNUMA_CGROUP_PAGES ? "pages" : "reservations",
-			       (unsigned long long)limit.headroom_bytes,
-			       (unsigned long long)limit.usage_bytes,
-			       (unsigned long long)limit.limit_bytes,
-			       (unsigned long long)(limit.usage_bytes + request->size_bytes),
-			       limit.path);
+	return hnuma_error_set(
+		-ENOMEM,
+		"%zu bytes are needed, and the hugetlb control group's limit on %s "
+		"leaves %llu (%llu of %llu in use): echo %llu > %s",
+		request->size_bytes, kind == HNUMA_CGROUP_PAGES ? "pages" : "reservations",
+		(unsigned long long)limit.headroom_bytes, (unsigned long long)limit.usage_bytes,
+		(unsigned long long)limit.limit_bytes,
+		(unsigned long long)(limit.usage_bytes + request->size_bytes), limit.path);
 }
 
 int hnuma_limit_check_hugetlb(const struct hnuma_request *request)
@@ -206,11 +204,11 @@ int hnuma_limit_check_memory(const struct hnuma_request *request)
 	available_kb += read_free_swap_kb();
 	if (request->size_bytes / 1024 <= available_kb)
 		return 0;
-	return hnuma_error_set(-ENOMEM,
-			       "%zu KB are needed, and %s has %llu KB at most that are free or could "
-			       "be freed (%s): ask for less, or give back huge pages that nobody uses",
-			       request->size_bytes / 1024, where,
-			       (unsigned long long)available_kb, path);
+	return hnuma_error_set(
+		-ENOMEM,
+		"%zu KB are needed, and %s has %llu KB at most that are free or could "
+		"be freed (%s): ask for less, or give back huge pages that nobody uses",
+		request->size_bytes / 1024, where, (unsigned long long)available_kb, path);
 }
 
 /* Has the file a line that begins with this? */
@@ -240,7 +238,8 @@ int hnuma_limit_explain_thp(const struct hnuma_request *request, size_t huge_byt
 		advice = "this kernel has none, or /sys is missing";
 	else if (strstr(enabled, "[never]"))
 		advice = "they are switched off: echo madvise > " THP_DIRECTORY "/enabled";
-	return hnuma_error_set(-ENOMEM, "%zu of %zu bytes are in pages of 2 MB (MADV_COLLAPSE: %s); %s",
+	return hnuma_error_set(-ENOMEM,
+			       "%zu of %zu bytes are in pages of 2 MB (MADV_COLLAPSE: %s); %s",
 			       huge_bytes, request->size_bytes,
 			       collapse_error ? hnuma_strerror(collapse_error) : "done", advice);
 }

@@ -27,12 +27,12 @@ struct hnuma_place_count {
 	uint64_t here;	    /* on one of the wanted nodes */
 	uint64_t elsewhere; /* on another */
 	uint64_t unknown;   /* no node was told */
-	int node;	    /* the one node of all that were told; HNUMA_NODE_NONE: there are several */
+	int node; /* the one node of all that were told; HNUMA_NODE_NONE: there are several */
 };
 
-#define HNUMA_PLACE_COUNT_INIT              \
-	{                                   \
-		0, 0, 0, HNUMA_NODE_LOCAL   \
+#define HNUMA_PLACE_COUNT_INIT            \
+	{                                 \
+		0, 0, 0, HNUMA_NODE_LOCAL \
 	}
 
 /* The policy for a region: `nodes` holds the one node of BIND and PREFERRED, or those to go round. */

@@ -20,8 +20,8 @@ struct hnuma_populate {
 	void *base;
 	size_t size_bytes; /* a multiple of 2 MB */
 	const struct hnuma_topology *topology;
-	int node;	       /* whose CPUs are to do it; negative: any */
-	unsigned nr_cpus;      /* how many of them there are; 0: not known */
+	int node;	  /* whose CPUs are to do it; negative: any */
+	unsigned nr_cpus; /* how many of them there are; 0: not known */
 	/* May be NULL. Called in the calling thread. */
 	void (*progress)(void *arg, size_t done_bytes, size_t total_bytes);
 	void *progress_arg;

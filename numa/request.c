@@ -31,10 +31,11 @@ static int check_name(const char *name)
 	size_t length = strnlen(name, HNUMA_NAME_MAX + 1);
 
 	if (length == 0 || length > HNUMA_NAME_MAX)
-		return hnuma_error_set(-EINVAL,
-				       "struct hnuma_region_attr: name is \"%.*s\"%s; it has to have "
-				       "1 to %d characters",
-				       HNUMA_NAME_MAX, name, length ? "..." : "", HNUMA_NAME_MAX);
+		return hnuma_error_set(
+			-EINVAL,
+			"struct hnuma_region_attr: name is \"%.*s\"%s; it has to have "
+			"1 to %d characters",
+			HNUMA_NAME_MAX, name, length ? "..." : "", HNUMA_NAME_MAX);
 	for (size_t i = 0; i < length; i++)
 		if (!is_name_letter(name[i]))
 			return hnuma_error_set(-EINVAL,
@@ -73,9 +74,7 @@ static int choose_node(struct hnuma_request *request)
 	if (request->node == HNUMA_NODE_LOCAL) {
 		request->node = hnuma_current_node(request->topology);
 		if (request->node < 0)
-			return hnuma_error_set(-ENODEV,
-					       "HNUMA_NODE_LOCAL was asked for, but no node with "
-					       "memory is allowed to this process");
+			return hnuma_error_prefix(request->node, "HNUMA_NODE_LOCAL: ");
 	}
 	return hnuma_topology_check_node(request->topology, request->node);
 }
@@ -131,11 +130,11 @@ int hnuma_request_init(struct hnuma_request *request, const struct hnuma_topolog
 	if (error)
 		return error;
 	if (!hnuma_topology_is_this_system(topology))
-		return hnuma_error_set(-EXDEV,
-				       "the topology was read from a file (HWLOC_XMLFILE, "
-				       "HWLOC_FSROOT or HWLOC_SYNTHETIC) and does not describe this "
-				       "machine: it serves for planning, no memory can be made from "
-				       "it");
+		return hnuma_error_set(
+			-EXDEV, "the topology was read from a file (HWLOC_XMLFILE, "
+				"HWLOC_FSROOT or HWLOC_SYNTHETIC) and does not describe this "
+				"machine: it serves for planning, no memory can be made from "
+				"it");
 	request->topology = topology;
 	request->attr = attr;
 	request->name = attr->name ? attr->name : "region";

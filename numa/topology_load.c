@@ -27,6 +27,13 @@
 
 #define ONLINE_NODES "/sys/devices/system/node/online"
 
+/* How large a file in XML may be: a machine of 8,192 CPUs with all its devices has a few MB. */
+#define XML_BYTES_LEAST ((size_t)1 << 20)
+#define XML_BYTES_MOST	((size_t)1 << 26)
+
+/* Of so many CPUs hwloc makes one list in 0.06 s; the time grows with the third power. */
+#define FLAT_CPUS 1024
+
 /* What describes the machine. */
 enum kind {
 	KIND_SYSTEM,	/* the kernel of this one */
@@ -215,17 +222,26 @@ static unsigned count_cpus(void)
 	return last < HNUMA_MAX_CPUS ? (unsigned)last + 1 : HNUMA_MAX_CPUS;
 }
 
-/* Give hwloc a machine of one node with as many CPUs as there are, for binding threads only. */
+/*
+ * Give hwloc a machine of one node with as many CPUs as there are, for binding threads only; with
+ * some more, so that they can be grouped, where they are very many.
+ */
 static int assume_one_node(struct hnuma_topology *topology)
 {
+	const unsigned nr_cpus = count_cpus();
 	char description[128];
 	long pages = sysconf(_SC_PHYS_PAGES), page_size = sysconf(_SC_PAGESIZE);
 	unsigned long long bytes = 0;
 
 	if (pages > 0 && page_size > 0)
 		bytes = (unsigned long long)pages * (unsigned long long)page_size;
-	snprintf(description, sizeof(description), "NUMANode:1(memory=%llu) PU:%u",
-		 bytes ? bytes : 1, count_cpus());
+	if (nr_cpus <= FLAT_CPUS)
+		snprintf(description, sizeof(description), "NUMANode:1(memory=%llu) PU:%u",
+			 bytes ? bytes : 1, nr_cpus);
+	else
+		snprintf(description, sizeof(description),
+			 "NUMANode:1(memory=%llu) Package:%u PU:64", bytes ? bytes : 1,
+			 (nr_cpus + 63) / 64);
 	if (hwloc_topology_set_synthetic(topology->hwloc, description))
 		return errno == ENOMEM ? -ENOMEM : -EINVAL;
 	return 0;
@@ -233,14 +249,32 @@ static int assume_one_node(struct hnuma_topology *topology)
 
 /*
  * Spare hwloc what nodes do not need: it is faster, and cannot stumble over what firmware says of
- * caches. Descriptions that name objects are left whole, since a node hangs on the one it is in.
+ * caches and packages. Only on very large machines are packages of use, to hwloc itself.
+ * Descriptions that name objects are left whole, since a node hangs on the one that it is in.
  */
-static void simplify(hwloc_topology_t hwloc)
+static int simplify(hwloc_topology_t hwloc, const char *root)
 {
-	hwloc_topology_set_all_types_filter(hwloc, HWLOC_TYPE_FILTER_KEEP_NONE);
-	hwloc_topology_set_type_filter(hwloc, HWLOC_OBJ_GROUP, HWLOC_TYPE_FILTER_KEEP_STRUCTURE);
+	hwloc_bitmap_t online = hwloc_bitmap_alloc();
+	char path[1024];
+	bool is_flat;
+
+	if (!online)
+		return -ENOMEM;
+	if (snprintf(path, sizeof(path), "%s/sys/devices/system/cpu/online", root) <
+	    (int)sizeof(path))
+		(void)hnuma_topology_read_cpus(path, online);
+	is_flat = hwloc_bitmap_weight(online) <= FLAT_CPUS;
+	hwloc_bitmap_free(online);
+	if (is_flat) {
+		hwloc_topology_set_all_types_filter(hwloc, HWLOC_TYPE_FILTER_KEEP_NONE);
+		hwloc_topology_set_type_filter(hwloc, HWLOC_OBJ_GROUP,
+					       HWLOC_TYPE_FILTER_KEEP_STRUCTURE);
+	} else {
+		hwloc_topology_set_cache_types_filter(hwloc, HWLOC_TYPE_FILTER_KEEP_NONE);
+	}
 	/* It would move the calling thread to every CPU in turn. */
 	hwloc_topology_set_components(hwloc, HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST, "x86");
+	return 0;
 }
 
 static unsigned long flags_for(const struct hnuma_topology *topology)
@@ -256,33 +290,98 @@ static unsigned long flags_for(const struct hnuma_topology *topology)
 	return flags;
 }
 
-/* Tell hwloc what to read. Returns 0, or a negative errno without a message. */
+/*
+ * Read a file of any size. Returns its text, which the caller frees, and its length; or NULL with the
+ * negative errno in *length.
+ */
+static char *read_text(const char *path, ssize_t *length)
+{
+	char *text = NULL;
+
+	*length = -EFBIG;
+	for (size_t size = XML_BYTES_LEAST; *length == -EFBIG && size <= XML_BYTES_MOST;
+	     size *= 8) {
+		free(text);
+		text = malloc(size);
+		*length = text ? hnuma_procfs_read(path, text, size) : -ENOMEM;
+	}
+	if (*length < 0) {
+		free(text);
+		text = NULL;
+	}
+	return text;
+}
+
+/* Does the text end as an XML topology must? hwloc's reader runs beyond the end of one that is cut. */
+static bool is_whole(const char *text, size_t length)
+{
+	static const char *const ends[] = {"</topology>", "</root>"};
+
+	if (strlen(text) != length)
+		return false;
+	while (length > 0 && strchr(" \t\r\n", text[length - 1]))
+		length--;
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		size_t end = strlen(ends[i]);
+
+		if (length >= end && memcmp(text + length - end, ends[i], end) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Give hwloc an XML file's text. Returns 0 or a negative errno with the message set. */
+static int set_xml(struct hnuma_topology *topology, const struct source *source)
+{
+	/* "-" as hwloc has it. */
+	const char *path = strcmp(source->value, "-") == 0 ? "/dev/stdin" : source->value;
+	ssize_t length;
+	char *text = read_text(path, &length);
+	int error = 0;
+
+	if (!text)
+		return refuse(source, (int)-length);
+	if (!is_whole(text, (size_t)length)) {
+		error = hnuma_error_set(
+			-EINVAL,
+			"%s is \"%s\", which does not end as a topology in XML does: "
+			"it was cut short, or is another kind of file; name a whole "
+			"file that lstopo wrote, or unset it",
+			source->variable, source->value);
+	} else {
+		errno = 0;
+		/* The length counts the NUL, as that of hwloc_topology_export_xmlbuffer() does. */
+		if (hwloc_topology_set_xmlbuffer(topology->hwloc, text, (int)length + 1))
+			error = refuse(source, errno ? errno : EINVAL);
+	}
+	free(text);
+	return error;
+}
+
+/* Tell hwloc what to read. Returns 0 or a negative errno with the message set. */
 static int prepare(struct hnuma_topology *topology, const struct source *source)
 {
-	int result = 0;
+	int error = 0;
 
-	errno = 0;
 	switch (source->kind) {
 	case KIND_XML:
-		result = hwloc_topology_set_xml(topology->hwloc, source->value);
-		break;
+		return set_xml(topology, source);
 	case KIND_SYNTHETIC:
-		result = hwloc_topology_set_synthetic(topology->hwloc, source->value);
+		errno = 0;
+		if (hwloc_topology_set_synthetic(topology->hwloc, source->value))
+			error = errno ? -errno : -EINVAL;
 		break;
 	case KIND_SYSTEM:
-		if (!topology->is_known)
-			return assume_one_node(topology);
-		simplify(topology->hwloc);
+		error = topology->is_known ? simplify(topology->hwloc, "")
+					   : assume_one_node(topology);
 		break;
 	case KIND_FSROOT:
-		simplify(topology->hwloc);
+		error = simplify(topology->hwloc, source->value);
 		break;
 	case KIND_CPUID:
 		break;
 	}
-	if (result)
-		return errno ? -errno : -EINVAL;
-	return 0;
+	return error ? refuse(source, -error) : 0;
 }
 
 /* Did hwloc read what it was to read? HWLOC_THISSYSTEM=1 says that the description is of this one. */
@@ -328,7 +427,7 @@ int hnuma_topology_load(struct hnuma_topology *topology)
 	}
 	error = prepare(topology, &source);
 	if (error)
-		return refuse(&source, -error);
+		return error;
 	errno = 0;
 	if (hwloc_topology_set_flags(topology->hwloc, flags_for(topology)) ||
 	    hwloc_topology_load(topology->hwloc))

@@ -12,6 +12,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -211,6 +212,8 @@ static int verify(const struct hnuma_region *region, size_t offset, size_t size,
 int hnuma_region_verify_range(const struct hnuma_region *region, size_t offset, size_t size,
 			      struct hnuma_placement *placement)
 {
+	int previous, error;
+
 	if (!region || !placement)
 		return hnuma_error_set(-EINVAL, "hnuma_region_verify: %s is NULL",
 				       region ? "placement" : "region");
@@ -219,9 +222,13 @@ int hnuma_region_verify_range(const struct hnuma_region *region, size_t offset, 
 		return hnuma_process_refuse("region");
 	if (offset > region->size_bytes || size > region->size_bytes - offset)
 		return hnuma_error_set(-EINVAL,
-				       "%zu bytes from %zu on are beyond the region's %zu bytes", size,
-				       offset, region->size_bytes);
-	return verify(region, offset, size, placement);
+				       "%zu bytes from %zu on are beyond the region's %zu bytes",
+				       size, offset, region->size_bytes);
+	/* Reading files is where a thread can be cancelled; a descriptor would stay open. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &previous);
+	error = verify(region, offset, size, placement);
+	pthread_setcancelstate(previous, &previous);
+	return error;
 }
 
 int hnuma_region_verify(const struct hnuma_region *region, struct hnuma_placement *placement)
