@@ -10,6 +10,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -499,8 +500,11 @@ void *replay_worker_main(void *argument)
 	struct replay_worker *worker = argument;
 	struct replay *replay = worker->replay;
 	bool has_entered = false;
+	char name[16];
 	int error;
 
+	snprintf(name, sizeof(name), "replay-%u", worker->index);
+	pthread_setname_np(pthread_self(), name);
 	worker->evict = -1;
 	worker->refused_at = UINT64_MAX;
 	error = ops_of(worker)->enter(&worker->memory);
