@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tests/check.h - what every test program shares.
+ *
+ * One program per module: it fills a table of CUnit tests and calls check_main(). Programs that
+ * reserve hugepages wait for each other, so `make -j check` is safe; what they reserved is given
+ * back when they end, also by a signal.
+ */
+#ifndef HUGENUMA_TESTS_CHECK_H
+#define HUGENUMA_TESTS_CHECK_H
+
+#include <CUnit/CUnit.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Run the tests of one module. `tests` ends with CU_TEST_INFO_NULL. Returns main()'s exit code: 0, 1
+ * for a failure; 77 (skipped) when every test was skipped. With CHECK_NO_SKIP=1 in the environment a
+ * skipped test is a failure. */
+int check_main(const char *module, CU_TestInfo *tests);
+
+/*
+ * Have at least `pages` free 2 MB hugetlb pages on every node that has memory until the program
+ * ends. Returns false, and marks the running test as skipped with the reason printed, when that
+ * cannot be had (not root, no room).
+ */
+bool check_hugepages(size_t pages);
+
+/* The same on one node, and exactly that many free. */
+bool check_hugepages_exactly(int node, size_t pages);
+
+/* Mark the running test as skipped; say why. Then return from the test. */
+void check_skip(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* What must be the same before and after a fault: see check_snapshot(). */
+struct check_state {
+	uint64_t free_pages, reserved_pages, surplus_pages; /* whole machine */
+	uint64_t node_free[64];				    /* nodes 0..63 */
+	unsigned open_files;
+	unsigned mappings; /* lines of /proc/self/maps */
+	int policy;	   /* of the thread, with its mask */
+	unsigned long policy_mask[16];
+	unsigned long affinity[64];
+};
+
+/* Note the state now. Call it once after the first allocation of any kind, so that libc is warm. */
+void check_snapshot(struct check_state *state);
+
+/* Compare with now: fails the running test, naming what differs. */
+void check_unchanged(const struct check_state *before);
+
+/*
+ * How often to repeat: `rounds`, or a tenth of it but at least once, where CHECK_SHORT=1 says that
+ * time is dear (an emulated machine).
+ */
+unsigned check_rounds(unsigned rounds);
+
+/* The text of a whole small file, in a static buffer; "" when it cannot be read. */
+const char *check_read_file(const char *path);
+
+/* Does hnuma_errormsg() contain the words? Fails the running test, showing it, when not. */
+void check_message(const char *words);
+
+/* In a child process: run f, and return its exit code, or -signal. For what must not kill us. */
+int check_in_child(void (*f)(void *arg), void *arg);
+
+#endif

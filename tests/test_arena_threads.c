@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tests/test_arena_threads.c - the arena with several threads. Lanes have theirs in test_lane.c.
+ */
+#include "config.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <hugenuma.h>
+
+#include "tests/check.h"
+
+static struct hnuma_topology *topology;
+
+static struct hnuma_arena *open_arena(size_t capacity)
+{
+	struct hnuma_arena_attr attr = HNUMA_ARENA_ATTR_INIT;
+	struct hnuma_arena *arena;
+
+	attr.capacity = capacity;
+	attr.least_backing = HNUMA_BACKING_BASE;
+	CU_ASSERT_EQUAL_FATAL(hnuma_arena_create(&arena, topology, &attr), 0);
+	return arena;
+}
+
+static bool is_filled(const unsigned char *memory, size_t size, int value)
+{
+	return size == 0 || (memory[0] == value && memcmp(memory, memory + 1, size - 1) == 0);
+}
+
+#define NR_THREADS 4
+
+struct worker {
+	struct hnuma_arena *arena;
+	pthread_barrier_t *start;
+	unsigned number;
+	unsigned nr;	 /* allocations to make */
+	unsigned nr_got; /* that were made */
+	bool has_found_others;
+};
+
+static void run_workers(struct hnuma_arena *arena, void *(*f)(void *), unsigned nr,
+			struct worker *workers)
+{
+	pthread_t threads[NR_THREADS];
+	pthread_barrier_t start;
+
+	pthread_barrier_init(&start, NULL, NR_THREADS);
+	for (unsigned i = 0; i < NR_THREADS; i++) {
+		workers[i] = (struct worker){arena, &start, i, nr, 0, false};
+		CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[i], NULL, f, &workers[i]), 0);
+	}
+	for (unsigned i = 0; i < NR_THREADS; i++)
+		pthread_join(threads[i], NULL);
+	pthread_barrier_destroy(&start);
+}
+
+static void *allocate_lines(void *arg)
+{
+	struct worker *worker = arg;
+
+	pthread_barrier_wait(worker->start);
+	for (unsigned i = 0; i < worker->nr; i++)
+		worker->nr_got += hnuma_arena_alloc_uninit(worker->arena, 64, 1) != NULL;
+	return NULL;
+}
+
+/* Defect 1: who loses the race for the cursor tries again; NULL would say that the arena is full. */
+static void test_lost_race_is_no_refusal(void)
+{
+	const unsigned each = 50000;
+	struct hnuma_arena *arena = open_arena((size_t)NR_THREADS * each * 64);
+	struct worker workers[NR_THREADS];
+
+	for (int round = 0; round < 5; round++) {
+		hnuma_arena_reset(arena);
+		run_workers(arena, allocate_lines, each, workers);
+		for (unsigned i = 0; i < NR_THREADS; i++)
+			CU_ASSERT_EQUAL(workers[i].nr_got, each);
+		CU_ASSERT_EQUAL(hnuma_arena_remaining(arena), 0);
+		CU_ASSERT_EQUAL(hnuma_arena_allocation_count(arena), NR_THREADS * each);
+		CU_ASSERT_PTR_NULL(hnuma_arena_alloc(arena, 1, 1));
+	}
+	CU_ASSERT_EQUAL(hnuma_arena_destroy(arena), 0);
+}
+
+static void *allocate_and_fill(void *arg)
+{
+	struct worker *worker = arg;
+	unsigned char **memory = calloc(worker->nr, sizeof(*memory));
+	size_t *sizes = calloc(worker->nr, sizeof(*sizes));
+	unsigned seed = worker->number;
+
+	pthread_barrier_wait(worker->start);
+	for (unsigned i = 0; i < worker->nr; i++) {
+		sizes[i] = 1 + (size_t)rand_r(&seed) % 900;
+		if (i % 8 == 0)
+			memory[i] = hnuma_arena_alloc_aligned(worker->arena, sizes[i], 1, 256);
+		else
+			memory[i] = hnuma_arena_alloc(worker->arena, sizes[i], 1);
+		if (!memory[i])
+			break;
+		worker->has_found_others |= !is_filled(memory[i], sizes[i], 0);
+		memset(memory[i], (int)worker->number + 1, sizes[i]);
+		worker->nr_got++;
+	}
+	for (unsigned i = 0; i < worker->nr_got; i++)
+		worker->has_found_others |=
+			!is_filled(memory[i], sizes[i], (int)worker->number + 1);
+	free(sizes);
+	free(memory);
+	return NULL;
+}
+
+/* No two allocations overlap, the count is exact, and statistics may be read all the while. */
+static void test_threads_do_not_overlap(void)
+{
+	struct hnuma_arena *arena = open_arena(4 << 20);
+	struct worker workers[NR_THREADS];
+
+	for (int round = 0; round < 10; round++) {
+		unsigned nr_got = 0;
+
+		hnuma_arena_reset(arena);
+		run_workers(arena, allocate_and_fill, 5000, workers);
+		for (unsigned i = 0; i < NR_THREADS; i++) {
+			CU_ASSERT_FALSE(workers[i].has_found_others);
+			nr_got += workers[i].nr_got;
+		}
+		CU_ASSERT_EQUAL(hnuma_arena_allocation_count(arena), nr_got);
+		CU_ASSERT(hnuma_arena_remaining(arena) < 1024);
+	}
+	CU_ASSERT_EQUAL(hnuma_arena_destroy(arena), 0);
+}
+
+struct watcher {
+	struct hnuma_arena *arena;
+	atomic_bool is_over;
+	bool has_seen_it_fall;
+};
+
+static void *watch(void *arg)
+{
+	struct watcher *watcher = arg;
+	struct hnuma_arena_stats stats;
+	uint64_t last = 0;
+
+	while (!atomic_load(&watcher->is_over)) {
+		hnuma_arena_stats(watcher->arena, &stats);
+		watcher->has_seen_it_fall |= stats.high_water_mark < last;
+		watcher->has_seen_it_fall |= stats.high_water_mark < stats.used;
+		watcher->has_seen_it_fall |= stats.used + stats.remaining != stats.capacity;
+		last = stats.high_water_mark;
+	}
+	return NULL;
+}
+
+/* Statistics may be read while another thread allocates and resets: the mark never falls. */
+static void test_statistics_meanwhile(void)
+{
+	struct hnuma_arena *arena = open_arena(1 << 20);
+	struct watcher watcher = {.arena = arena};
+	pthread_t thread;
+
+	CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, watch, &watcher), 0);
+	for (unsigned i = 1; i < 20000; i++) {
+		hnuma_arena_alloc_uninit(arena, 40 * (size_t)i, 1);
+		hnuma_arena_reset(arena);
+	}
+	atomic_store(&watcher.is_over, true);
+	pthread_join(thread, NULL);
+	CU_ASSERT_FALSE(watcher.has_seen_it_fall);
+	CU_ASSERT_EQUAL(hnuma_arena_destroy(arena), 0);
+}
+
+int main(void)
+{
+	CU_TestInfo tests[] = {
+		{"a lost race is no refusal (defect 1)", test_lost_race_is_no_refusal},
+		{"threads do not overlap", test_threads_do_not_overlap},
+		{"statistics meanwhile", test_statistics_meanwhile},
+		CU_TEST_INFO_NULL,
+	};
+	int code;
+
+	if (hnuma_topology_create(&topology))
+		return 1;
+	code = check_main("arena_threads", tests);
+	hnuma_topology_destroy(topology);
+	return code;
+}

@@ -1,0 +1,561 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tests/test_region_limits.c - a region in surroundings that limit it: control groups, ulimit, a
+ * seccomp profile, no /sys, and another process that takes the pages meanwhile.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysinfo.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <hugenuma.h>
+
+#include "numa/region.h"
+#include "tests/check.h"
+#include "tests/fail_sys.h"
+
+#define PAGE	 HNUMA_HUGEPAGE
+#define NR_PAGES 4
+#define SIZE	 (NR_PAGES * PAGE)
+
+static struct hnuma_topology *topology;
+
+/* The node that is asked for. */
+static int home;
+
+static struct hnuma_region_attr make_attr(enum hnuma_backing least)
+{
+	struct hnuma_region_attr attr = HNUMA_REGION_ATTR_INIT;
+
+	attr.size = SIZE;
+	attr.node = home;
+	attr.least_backing = least;
+	return attr;
+}
+
+static struct hnuma_placement verify(const struct hnuma_region *region)
+{
+	struct hnuma_placement placement;
+
+	CU_ASSERT_EQUAL(hnuma_region_verify(region, &placement), 0);
+	return placement;
+}
+
+static struct hnuma_region_info info_of(const struct hnuma_region *region)
+{
+	struct hnuma_region_info info;
+
+	CU_ASSERT_EQUAL(hnuma_region_info(region, &info), 0);
+	return info;
+}
+
+/* A hugetlb control group of the test's own. */
+struct group {
+	char root[200];	     /* where the hierarchy is mounted */
+	char directory[256]; /* the group */
+	bool is_v1;
+	bool has_enabled; /* the controller was switched on in the root by us */
+};
+
+static bool write_text(const char *directory, const char *file, const char *text)
+{
+	char path[400];
+	bool is_written;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, file);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	is_written = write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+	close(fd);
+	return is_written;
+}
+
+/* Find a mounted hierarchy that has the controller. */
+static bool find_hierarchy(struct group *group)
+{
+	FILE *mounts = fopen("/proc/self/mounts", "re");
+	char point[160], type[32], options[512], path[256];
+	bool is_found = false;
+
+	while (mounts && !is_found &&
+	       fscanf(mounts, "%*s %159s %31s %511s %*d %*d", point, type, options) == 3) {
+		group->is_v1 = strcmp(type, "cgroup") == 0 && strstr(options, "hugetlb");
+		snprintf(path, sizeof(path), "%s/cgroup.controllers", point);
+		is_found = group->is_v1 || (strcmp(type, "cgroup2") == 0 &&
+					    strstr(check_read_file(path), "hugetlb"));
+	}
+	if (mounts)
+		fclose(mounts);
+	snprintf(group->root, sizeof(group->root), "%s", point);
+	return is_found;
+}
+
+static bool make_group(struct group *group)
+{
+	char path[256];
+
+	memset(group, 0, sizeof(*group));
+	if (!find_hierarchy(group))
+		return false;
+	if (!group->is_v1) {
+		snprintf(path, sizeof(path), "%s/cgroup.subtree_control", group->root);
+		if (!strstr(check_read_file(path), "hugetlb"))
+			group->has_enabled =
+				write_text(group->root, "cgroup.subtree_control", "+hugetlb");
+	}
+	snprintf(group->directory, sizeof(group->directory), "%s/hugenuma-test-%d", group->root,
+		 (int)getpid());
+	return mkdir(group->directory, 0755) == 0;
+}
+
+static void remove_group(struct group *group)
+{
+	/* A process that has just ended can be in its group a moment longer. */
+	for (int i = 0; i < 200 && rmdir(group->directory) != 0 && errno == EBUSY; i++)
+		usleep(10000);
+	if (group->has_enabled)
+		write_text(group->root, "cgroup.subtree_control", "-hugetlb");
+}
+
+/* Put the calling process, a child of the test, into the group, with a limit of some pages. */
+static void enter_group(const struct group *group, bool is_reservation, unsigned nr_pages)
+{
+	char name[64], text[32];
+
+	snprintf(name, sizeof(name), "hugetlb.2MB.%s%s", is_reservation ? "rsvd." : "",
+		 group->is_v1 ? "limit_in_bytes" : "max");
+	snprintf(text, sizeof(text), "%zu", nr_pages * PAGE);
+	CU_ASSERT_FATAL(write_text(group->directory, name, text));
+	snprintf(text, sizeof(text), "%d", (int)getpid());
+	CU_ASSERT_FATAL(write_text(group->directory, "cgroup.procs", text));
+}
+
+static int refused(void)
+{
+	struct hnuma_region_attr attr = make_attr(HNUMA_BACKING_HUGETLB);
+	struct check_state before;
+	struct hnuma_region *region;
+	int error;
+
+	check_snapshot(&before);
+	error = hnuma_region_create(&region, topology, &attr);
+	CU_ASSERT_PTR_NULL(region);
+	check_unchanged(&before);
+	return error;
+}
+
+/* Row 9; and what is accepted instead. */
+static void limited_pages(void *arg)
+{
+	const struct group *group = arg;
+	struct hnuma_region_attr attr = make_attr(HNUMA_BACKING_THP);
+	struct hnuma_region_info info;
+	struct hnuma_region *region;
+	char command[400];
+
+	enter_group(group, false, 1);
+	CU_ASSERT_EQUAL(refused(), -ENOMEM);
+	snprintf(command, sizeof(command), "echo %zu > %s/hugetlb.2MB.%s", SIZE, group->directory,
+		 group->is_v1 ? "limit_in_bytes" : "max");
+	check_message(command);
+	check_message("control group");
+
+	CU_ASSERT_EQUAL_FATAL(hnuma_region_create(&region, topology, &attr), 0);
+	CU_ASSERT_EQUAL(hnuma_region_info(region, &info), 0);
+	CU_ASSERT_EQUAL(info.backing, HNUMA_BACKING_THP);
+	CU_ASSERT_PTR_NOT_NULL(strstr(info.reason, command));
+	CU_ASSERT_EQUAL(hnuma_region_destroy(region), 0);
+
+	attr = make_attr(HNUMA_BACKING_HUGETLB);
+	attr.size = PAGE;
+	CU_ASSERT_EQUAL_FATAL(hnuma_region_create(&region, topology, &attr), 0);
+	CU_ASSERT_EQUAL(hnuma_region_destroy(region), 0);
+}
+
+/* Row 10. */
+static void limited_reservations(void *arg)
+{
+	const struct group *group = arg;
+	char command[400];
+
+	enter_group(group, true, 1);
+	CU_ASSERT_EQUAL(refused(), -ENOMEM);
+	snprintf(command, sizeof(command), "echo %zu > %s/hugetlb.2MB.rsvd.", SIZE,
+		 group->directory);
+	check_message(command);
+	check_message("reservations");
+}
+
+/* Limits that the process cannot read, as in a container. */
+static int open_without_groups(const char *path)
+{
+	if (strstr(path, "cgroup") || strstr(path, "mountinfo"))
+		return -ENOENT;
+	return fail_sys.real.open(path);
+}
+
+/*
+ * Row 7 for real: three of four pages can be had, which is known when they have been populated. All
+ * of them are given back.
+ */
+static void hidden_pages(void *arg)
+{
+	enter_group(arg, false, NR_PAGES - 1);
+	fail_sys_install();
+	hnuma_sys.open = open_without_groups;
+	CU_ASSERT_EQUAL(refused(), -ENOMEM);
+	check_message("cannot be seen from here");
+	fail_sys_remove();
+}
+
+static void hidden_reservations(void *arg)
+{
+	enter_group(arg, true, NR_PAGES - 1);
+	fail_sys_install();
+	hnuma_sys.open = open_without_groups;
+	CU_ASSERT_EQUAL(refused(), -ENOMEM);
+	check_message("cannot be seen from here");
+	fail_sys_remove();
+}
+
+static void run_in_group(void (*f)(void *arg))
+{
+	struct check_state before;
+	struct group group;
+
+	if (!check_hugepages(NR_PAGES))
+		return;
+	check_snapshot(&before);
+	if (make_group(&group)) {
+		CU_ASSERT_EQUAL(check_in_child(f, &group), 0);
+	} else {
+		check_skip("no hugetlb control group can be made here");
+	}
+	remove_group(&group);
+	check_unchanged(&before);
+}
+
+static void test_limited_pages(void)
+{
+	run_in_group(limited_pages);
+}
+
+static void test_limited_reservations(void)
+{
+	run_in_group(limited_reservations);
+}
+
+static void test_hidden_pages(void)
+{
+	run_in_group(hidden_pages);
+}
+
+static void test_hidden_reservations(void)
+{
+	run_in_group(hidden_reservations);
+}
+
+/* Counts that are not to be had: the kernel's own answers, and still everything given back. */
+static int open_nothing(const char *path)
+{
+	(void)path;
+	return -EACCES;
+}
+
+static void test_counts_hidden(void)
+{
+	if (!check_hugepages_exactly(home, NR_PAGES - 1))
+		return;
+	fail_sys_install();
+	hnuma_sys.open = open_nothing;
+	CU_ASSERT_EQUAL(refused(), -ENOMEM);
+	check_message("too few are free and unpromised");
+	fail_sys_remove();
+}
+
+static int pages_of_node(int node)
+{
+	char path[100];
+
+	snprintf(path, sizeof(path),
+		 "/sys/devices/system/node/node%d/hugepages/hugepages-2048kB/nr_hugepages", node);
+	return atoi(check_read_file(path));
+}
+
+/* Pages that are promised to others are none. */
+static void test_promised(void)
+{
+	char command[64];
+	void *promise;
+	int fd;
+
+	if (!check_hugepages_exactly(home, NR_PAGES + 1))
+		return;
+	fd = memfd_create("promise", MFD_HUGETLB | 21u << 26);
+	CU_ASSERT_FATAL(fd >= 0);
+	CU_ASSERT_EQUAL_FATAL(ftruncate(fd, 2 * PAGE), 0);
+	promise = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CU_ASSERT_FATAL(promise != MAP_FAILED);
+	CU_ASSERT_EQUAL(refused(), -ENOMEM);
+	check_message(" free, of which 2 are promised");
+	snprintf(command, sizeof(command), "echo %d > ", pages_of_node(home) + 1);
+	check_message(command);
+	munmap(promise, 2 * PAGE);
+	close(fd);
+}
+
+/* No mapping may ever fail over another one: kernels before 6.12 would leave a hole. */
+static int nr_fixed_failures;
+
+static int map_watching(void **address, size_t length, int protection, int flags, int fd)
+{
+	int error = fail_sys.real.map(address, length, protection, flags, fd);
+
+	nr_fixed_failures += error && flags & MAP_FIXED;
+	return error;
+}
+
+static void test_no_hole(void)
+{
+	if (!check_hugepages_exactly(home, NR_PAGES - 1))
+		return;
+	nr_fixed_failures = 0;
+	fail_sys_install();
+	hnuma_sys.open = open_nothing;
+	hnuma_sys.map = map_watching;
+	CU_ASSERT_EQUAL(refused(), -ENOMEM);
+	fail_sys_remove();
+	CU_ASSERT_EQUAL(nr_fixed_failures, 0);
+}
+
+/* Address space runs out. */
+static void limited_addresses(void *arg)
+{
+	struct hnuma_region_attr attr = make_attr(HNUMA_BACKING_BASE);
+	struct rlimit limit = {(rlim_t)64 << 20, (rlim_t)64 << 20};
+	struct hnuma_region *region;
+
+	(void)arg;
+	CU_ASSERT_EQUAL_FATAL(setrlimit(RLIMIT_AS, &limit), 0);
+	attr.size = (size_t)64 << 20;
+	CU_ASSERT_EQUAL(hnuma_region_create(&region, topology, &attr), -ENOMEM);
+	CU_ASSERT_PTR_NULL(region);
+	check_message("ulimit -v");
+}
+
+static void test_addresses(void)
+{
+	if (!check_hugepages(40))
+		return;
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+	CU_ASSERT_EQUAL(check_in_child(limited_addresses, NULL), 0);
+#else
+	(void)limited_addresses;
+#endif
+}
+
+/* More memory than the node has is refused; the kernel would kill somebody for it. */
+static void too_much_memory(void *arg)
+{
+	struct hnuma_region_attr attr = make_attr(HNUMA_BACKING_BASE);
+	struct hnuma_region *region;
+	struct sysinfo system;
+
+	(void)arg;
+	/* More than all memory and swap, so that it stays harmless when nobody refuses it. */
+	sysinfo(&system);
+	attr.size = (size_t)(system.totalram + system.totalswap) * system.mem_unit;
+	CU_ASSERT_EQUAL(hnuma_region_create(&region, topology, &attr), -ENOMEM);
+	check_message("KB at most that are free or could be freed");
+}
+
+static void test_too_much_memory(void)
+{
+	struct check_state before;
+
+	check_snapshot(&before);
+	/* In a child, so that it would be the one to be killed. */
+	CU_ASSERT_EQUAL(check_in_child(too_much_memory, NULL), 0);
+	check_unchanged(&before);
+}
+
+/* Row 8: takes the pages and gives them back as fast as it can, until it is killed. */
+static void compete(void)
+{
+	for (;;) {
+		int fd = memfd_create("other", MFD_HUGETLB | 21u << 26);
+		char *pages = MAP_FAILED;
+
+		if (fd >= 0 && ftruncate(fd, 3 * PAGE) == 0)
+			pages = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		if (pages != MAP_FAILED) {
+			madvise(pages, 3 * PAGE, MADV_POPULATE_WRITE);
+			munmap(pages, 3 * PAGE);
+		}
+		if (fd >= 0)
+			close(fd);
+	}
+}
+
+static void test_competition(void)
+{
+	struct hnuma_region_attr attr = make_attr(HNUMA_BACKING_HUGETLB);
+	unsigned nr_made = 0, nr_refused = 0;
+	struct check_state before;
+	pid_t other;
+
+	if (!check_hugepages_exactly(home, NR_PAGES + 2))
+		return;
+	check_snapshot(&before);
+	fflush(NULL);
+	other = fork();
+	if (other == 0)
+		compete();
+	CU_ASSERT_FATAL(other > 0);
+	for (int i = 0; i < 20000 && !(i >= 500 && nr_made >= 20 && nr_refused >= 20); i++) {
+		struct hnuma_region *region;
+		int error = hnuma_region_create(&region, topology, &attr);
+
+		CU_ASSERT_FATAL(error == 0 || error == -ENOMEM);
+		nr_made += !error;
+		nr_refused += error != 0;
+		if (error)
+			continue;
+		memset(hnuma_region_base(region), i, SIZE);
+		CU_ASSERT_EQUAL_FATAL(hnuma_region_destroy(region), 0);
+	}
+	kill(other, SIGKILL);
+	waitpid(other, NULL, 0);
+	printf("%u made, %u refused ", nr_made, nr_refused);
+	CU_ASSERT(nr_made > 0);
+	CU_ASSERT(nr_refused > 0);
+	check_unchanged(&before);
+}
+
+/* Pitfall 7: a container's profile refuses the policy calls and move_pages, for real. */
+static void forbid_policy_calls(void)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_get_mempolicy, 4, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_set_mempolicy, 3, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mbind, 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_move_pages, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+	};
+	struct sock_fprog program = {sizeof(filter) / sizeof(filter[0]), filter};
+
+	CU_ASSERT_EQUAL_FATAL(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	CU_ASSERT_EQUAL_FATAL(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+}
+
+static void in_container(void *arg)
+{
+	struct hnuma_region_attr attr = make_attr(HNUMA_BACKING_HUGETLB);
+	struct hnuma_region *region;
+
+	(void)arg;
+	forbid_policy_calls();
+	CU_ASSERT_EQUAL(hnuma_region_create(&region, topology, &attr), -EPERM);
+	check_message("CAP_SYS_NICE");
+	check_message("HNUMA_RELAXED");
+	attr.flags = HNUMA_RELAXED;
+	CU_ASSERT_EQUAL_FATAL(hnuma_region_create(&region, topology, &attr), 0);
+	CU_ASSERT_EQUAL(info_of(region).node, HNUMA_NODE_NONE);
+	CU_ASSERT_EQUAL(info_of(region).backing, HNUMA_BACKING_HUGETLB);
+	CU_ASSERT_PTR_NOT_NULL(strstr(info_of(region).reason, "not bound to node "));
+	CU_ASSERT_EQUAL(verify(region).pages_here, NR_PAGES);
+	CU_ASSERT_EQUAL(hnuma_region_destroy(region), 0);
+}
+
+static void test_container(void)
+{
+	if (!check_hugepages(NR_PAGES))
+		return;
+	CU_ASSERT_EQUAL(check_in_child(in_container, NULL), 0);
+}
+
+/* A system that does not tell its nodes is never bound to any. */
+static void without_sys(void *arg)
+{
+	struct hnuma_region_attr attr = make_attr(HNUMA_BACKING_HUGETLB);
+	struct hnuma_topology *unknown;
+	struct hnuma_region *region;
+
+	(void)arg;
+	CU_ASSERT_EQUAL_FATAL(unshare(CLONE_NEWNS), 0);
+	CU_ASSERT_EQUAL_FATAL(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	CU_ASSERT_EQUAL_FATAL(mount("none", "/sys", "tmpfs", 0, NULL), 0);
+	CU_ASSERT_EQUAL_FATAL(hnuma_topology_create(&unknown), 0);
+	CU_ASSERT_FALSE(hnuma_topology_is_known(unknown));
+	fail_sys_install();
+	fail_sys_begin(FAIL_BIND, 0, false, 0);
+	CU_ASSERT_EQUAL_FATAL(hnuma_region_create(&region, unknown, &attr), 0);
+	CU_ASSERT_EQUAL(fail_sys.calls[FAIL_BIND], 0);
+	CU_ASSERT_EQUAL(fail_sys.calls[FAIL_SET_POLICY], 0);
+	fail_sys_remove();
+	CU_ASSERT_EQUAL(info_of(region).node, HNUMA_NODE_NONE);
+	CU_ASSERT_PTR_NOT_NULL(strstr(info_of(region).reason, "topology unknown"));
+	CU_ASSERT_EQUAL(verify(region).pages_total, NR_PAGES);
+	CU_ASSERT_EQUAL(hnuma_region_destroy(region), 0);
+	hnuma_topology_destroy(unknown);
+}
+
+static void test_unknown_topology(void)
+{
+	if (!check_hugepages(NR_PAGES))
+		return;
+	if (geteuid() != 0) {
+		check_skip("hiding /sys needs root");
+		return;
+	}
+	CU_ASSERT_EQUAL(check_in_child(without_sys, NULL), 0);
+}
+
+int main(void)
+{
+	CU_TestInfo tests[] = {
+		{"a control group's limit on pages", test_limited_pages},
+		{"a control group's limit on reservations", test_limited_reservations},
+		{"a limit on pages that cannot be read", test_hidden_pages},
+		{"a limit on reservations that cannot be read", test_hidden_reservations},
+		{"counts that cannot be read", test_counts_hidden},
+		{"pages that are promised to others", test_promised},
+		{"no mapping fails over another", test_no_hole},
+		{"address space runs out", test_addresses},
+		{"more memory than there is", test_too_much_memory},
+		{"another process takes the pages", test_competition},
+		{"a container that refuses binding", test_container},
+		{"a system without topology", test_unknown_topology},
+		CU_TEST_INFO_NULL,
+	};
+	int code;
+
+	if (hnuma_topology_create(&topology)) {
+		fprintf(stderr, "%s\n", hnuma_errormsg());
+		return EXIT_FAILURE;
+	}
+	home = hnuma_current_node(topology);
+	code = check_main("region_limits", tests);
+	hnuma_topology_destroy(topology);
+	return code;
+}

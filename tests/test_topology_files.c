@@ -1,0 +1,528 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tests/test_topology_files.c - other machines' topologies, as hwloc's environment describes them:
+ * good ones of every kind, and broken ones, which must be refused quietly.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <hugenuma.h>
+
+#include "numa/topology.h"
+#include "tests/check.h"
+#include "tests/foreign.h"
+
+struct expected_node {
+	int node;
+	enum hnuma_node_kind kind;
+	bool is_allowed;
+	unsigned nr_cpus;
+	uint64_t hugepages;
+};
+
+static void check_nodes(const struct hnuma_topology *topology, const struct expected_node *expected,
+			unsigned nr)
+{
+	struct hnuma_node_info info;
+
+	CU_ASSERT_EQUAL(hnuma_topology_nr_nodes(topology), nr);
+	for (unsigned i = 0; i < nr; i++) {
+		CU_ASSERT_EQUAL_FATAL(hnuma_topology_node_info(topology, i, &info), 0);
+		CU_ASSERT_EQUAL(info.node, expected[i].node);
+		CU_ASSERT_EQUAL(info.kind, expected[i].kind);
+		CU_ASSERT_EQUAL(info.is_allowed, expected[i].is_allowed);
+		CU_ASSERT_EQUAL(info.nr_cpus, expected[i].nr_cpus);
+		CU_ASSERT_EQUAL(info.hugepages_total, expected[i].hugepages);
+		CU_ASSERT_EQUAL(info.hugepages_free, expected[i].hugepages);
+		CU_ASSERT_EQUAL(info.memory_bytes > 0,
+				info.kind == HNUMA_NODE_KIND_NORMAL ||
+					info.kind == HNUMA_NODE_KIND_NO_CPUS);
+		CU_ASSERT_TRUE(hnuma_topology_has_node(topology, info.node));
+		CU_ASSERT_EQUAL(hnuma_topology_node_nr_cpus(topology, info.node), info.nr_cpus);
+		CU_ASSERT_EQUAL(hnuma_topology_distance(topology, info.node, info.node), 10);
+	}
+	CU_ASSERT_EQUAL(hnuma_topology_node_info(topology, nr, &info), -ENODEV);
+	CU_ASSERT_FALSE(hnuma_topology_is_this_system(topology));
+	CU_ASSERT_TRUE(hnuma_topology_is_known(topology));
+	/* This thread runs on none of its CPUs. */
+	CU_ASSERT_EQUAL(hnuma_current_node(topology), -ENODEV);
+	check_message("another machine's");
+}
+
+static void check_nodes_of_cpus(const struct hnuma_topology *topology, const int *nodes,
+				unsigned nr)
+{
+	CU_ASSERT_EQUAL(hnuma_topology_nr_cpus(topology), nr);
+	for (unsigned cpu = 0; cpu < nr; cpu++)
+		CU_ASSERT_EQUAL(hnuma_topology_node_of_cpu(topology, (int)cpu), nodes[cpu]);
+	CU_ASSERT_EQUAL(hnuma_topology_node_of_cpu(topology, (int)nr), -ENODEV);
+}
+
+/* Nodes 0, 8 and 252, two CPUs each; no distances. */
+static void test_sparse(void)
+{
+	static const struct expected_node nodes[] = {
+		{0, HNUMA_NODE_KIND_NORMAL, true, 2, 0},
+		{8, HNUMA_NODE_KIND_NORMAL, true, 2, 0},
+		{252, HNUMA_NODE_KIND_NORMAL, true, 2, 0},
+	};
+	static const int nodes_of_cpus[] = {0, 0, 8, 8, 252, 252};
+	struct hnuma_topology *topology;
+
+	CU_ASSERT_EQUAL_FATAL(
+		foreign_create(&topology, "HWLOC_XMLFILE", foreign_file("sparse.xml")), 0);
+	check_nodes(topology, nodes, 3);
+	check_nodes_of_cpus(topology, nodes_of_cpus, 6);
+	CU_ASSERT_EQUAL(hnuma_topology_distance(topology, 0, 252), 20);
+	CU_ASSERT_EQUAL(hnuma_topology_distance(topology, 252, 8), 20);
+	CU_ASSERT_EQUAL(hnuma_topology_distance(topology, 0, 1), -ENODEV);
+	check_message("node 1 does not exist");
+	CU_ASSERT_EQUAL(hnuma_topology_distance(topology, -1, 0), -ENODEV);
+	CU_ASSERT_FALSE(hnuma_topology_has_node(topology, 1));
+	CU_ASSERT_FALSE(hnuma_topology_has_node(topology, 253));
+	CU_ASSERT_EQUAL(hnuma_topology_check_node(topology, 252), 0);
+	CU_ASSERT_EQUAL(hnuma_topology_check_node(topology, 7), -ENODEV);
+	check_message("node 7 does not exist; nodes that can be used: 0,8,252");
+	hnuma_topology_destroy(topology);
+}
+
+/*
+ * Node 0: CPUs 0 and 1. Node 8: CPUs 2 and 3, but no memory. Node 2: fast memory beside node 8. Node
+ * 252: an expander. CPU 3 and node 8 are not allowed. Distances differ by direction.
+ */
+static void test_tiers(void)
+{
+	static const struct expected_node nodes[] = {
+		{0, HNUMA_NODE_KIND_NORMAL, true, 2, 16},
+		{2, HNUMA_NODE_KIND_NO_CPUS, true, 0, 0},
+		{8, HNUMA_NODE_KIND_NO_MEMORY, false, 1, 0},
+		{252, HNUMA_NODE_KIND_NO_CPUS, true, 0, 0},
+	};
+	/* Node 2 is nearer to node 8 than any other with memory. */
+	static const int nodes_of_cpus[] = {0, 0, 2, 2};
+	struct hnuma_topology *topology;
+	struct hnuma_nodeset usable;
+	char list[64];
+
+	CU_ASSERT_EQUAL_FATAL(foreign_create(&topology, "HWLOC_XMLFILE", foreign_file("tiers.xml")),
+			      0);
+	check_nodes(topology, nodes, 4);
+	check_nodes_of_cpus(topology, nodes_of_cpus, 4);
+	CU_ASSERT_EQUAL(hnuma_topology_distance(topology, 0, 8), 22);
+	CU_ASSERT_EQUAL(hnuma_topology_distance(topology, 8, 0), 32);
+	CU_ASSERT_EQUAL(hnuma_topology_usable_nodes(topology, false, &usable), 3);
+	CU_ASSERT_STRING_EQUAL(hnuma_topology_list_nodes(&usable, list, sizeof(list)), "0,2,252");
+	CU_ASSERT_EQUAL(hnuma_topology_usable_nodes(topology, true, &usable), 1);
+	CU_ASSERT_STRING_EQUAL(hnuma_topology_list_nodes(&usable, list, sizeof(list)), "0");
+	CU_ASSERT_EQUAL(hnuma_topology_check_node(topology, 8), -ENODEV);
+	check_message("node 8 has no memory; nodes that can be used: 0,2,252");
+	CU_ASSERT_FALSE(hnuma_topology_node_has_memory(topology, 8));
+	CU_ASSERT_TRUE(hnuma_topology_node_has_memory(topology, 252));
+	CU_ASSERT_FALSE(hnuma_topology_node_is_allowed(topology, 8));
+	CU_ASSERT_TRUE(hnuma_topology_node_is_allowed(topology, 252));
+	hnuma_topology_destroy(topology);
+}
+
+static void test_synthetic(void)
+{
+	static const struct expected_node nodes[] = {
+		{0, HNUMA_NODE_KIND_NORMAL, true, 4, 0},
+		{1, HNUMA_NODE_KIND_NORMAL, true, 4, 0},
+	};
+	static const int nodes_of_cpus[] = {0, 0, 0, 0, 1, 1, 1, 1};
+	struct hnuma_topology *topology;
+
+	CU_ASSERT_EQUAL_FATAL(foreign_create(&topology, "HWLOC_SYNTHETIC", "node:2 core:2 pu:2"),
+			      0);
+	check_nodes(topology, nodes, 2);
+	check_nodes_of_cpus(topology, nodes_of_cpus, 8);
+	CU_ASSERT_EQUAL(hnuma_topology_distance(topology, 0, 1), 20);
+	hnuma_topology_destroy(topology);
+	/* As many nodes as there can be, and one more. */
+	CU_ASSERT_EQUAL_FATAL(foreign_create(&topology, "HWLOC_SYNTHETIC", "node:1024 pu:1"), 0);
+	CU_ASSERT_EQUAL(hnuma_topology_nr_nodes(topology), HNUMA_MAX_NODES);
+	CU_ASSERT_EQUAL(hnuma_topology_node_of_cpu(topology, 1023), 1023);
+	hnuma_topology_destroy(topology);
+	CU_ASSERT_EQUAL(foreign_create(&topology, "HWLOC_SYNTHETIC", "node:1025 pu:1"), -EINVAL);
+	check_message("1025 nodes");
+	CU_ASSERT_EQUAL(foreign_create(&topology, "HWLOC_SYNTHETIC", "what?"), -EINVAL);
+	check_message("HWLOC_SYNTHETIC is \"what?\"");
+	/* hwloc gives none of these nodes memory. */
+	CU_ASSERT_EQUAL_FATAL(
+		foreign_create(&topology, "HWLOC_SYNTHETIC", "pack:2 [numa] [numa] pu:1"), 0);
+	CU_ASSERT_EQUAL(hnuma_topology_node_of_cpu(topology, 0), -ENODEV);
+	check_message("no node that has memory is allowed");
+	hnuma_topology_destroy(topology);
+}
+
+static void test_broken_files(void)
+{
+	static const struct {
+		const char *name, *words;
+	} cases[] = {
+		{"newer.xml", "of no newer version"}, {"no-node.xml", "cannot read as a topology"},
+		{"no-cpu.xml", "cannot read as"},     {"large-number.xml", "number 5000"},
+		{"none.xml", "No such file"},	      {".", "Is a directory"},
+	};
+	struct hnuma_topology *topology;
+	struct check_state before;
+
+	check_snapshot(&before);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		CU_ASSERT_EQUAL(
+			foreign_create(&topology, "HWLOC_XMLFILE", foreign_file(cases[i].name)),
+			-EINVAL);
+		check_message(cases[i].words);
+		if (i != 3) {
+			check_message("HWLOC_XMLFILE is \"");
+			check_message(cases[i].name);
+		}
+	}
+	CU_ASSERT_EQUAL(foreign_create(&topology, "HWLOC_XMLFILE", ""), -EINVAL);
+	check_message("No such file");
+	CU_ASSERT_EQUAL(foreign_create(&topology, "HWLOC_XMLFILE", "/proc/self/exe"), -EINVAL);
+	CU_ASSERT_EQUAL(foreign_create(&topology, "HWLOC_XMLFILE", "/dev/null"), -EINVAL);
+	check_unchanged(&before);
+}
+
+/* Write a machine of one node whose set of CPUs is what the text says. */
+static void put_cpus(const char *path, const char *cpus)
+{
+	FILE *file = fopen(path, "w");
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+	fprintf(file,
+		"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+		"<!DOCTYPE topology SYSTEM \"hwloc2.dtd\">\n"
+		"<topology version=\"2.0\">\n"
+		"  <object type=\"Machine\" os_index=\"0\" cpuset=\"0x1\" complete_cpuset=\"%s\" "
+		"allowed_cpuset=\"%s\" nodeset=\"0x1\" complete_nodeset=\"0x1\" "
+		"allowed_nodeset=\"0x1\" gp_index=\"1\">\n"
+		"    <object type=\"NUMANode\" os_index=\"0\" cpuset=\"0x1\" "
+		"complete_cpuset=\"%s\" "
+		"nodeset=\"0x1\" complete_nodeset=\"0x1\" gp_index=\"2\" local_memory=\"4096\"/>\n"
+		"    <object type=\"PU\" os_index=\"0\" cpuset=\"0x1\" complete_cpuset=\"0x1\" "
+		"nodeset=\"0x1\" complete_nodeset=\"0x1\" gp_index=\"3\"/>\n"
+		"  </object>\n"
+		"</topology>\n",
+		cpus, cpus, cpus);
+	fclose(file);
+}
+
+/* Sets of CPUs that are more than a machine can have: endless ones, and very high numbers. */
+static void test_too_many_cpus(void)
+{
+	char path[] = "/tmp/hugenuma-cpus-XXXXXX", cpus[4096];
+	struct hnuma_topology *topology;
+	int fd = mkstemp(path);
+
+	CU_ASSERT_FATAL(fd >= 0);
+	close(fd);
+	put_cpus(path, "0x3");
+	CU_ASSERT_EQUAL_FATAL(foreign_create(&topology, "HWLOC_XMLFILE", path), 0);
+	CU_ASSERT_EQUAL(hnuma_topology_nr_cpus(topology), 2);
+	hnuma_topology_destroy(topology);
+	put_cpus(path, "0xf...f");
+	CU_ASSERT_EQUAL(foreign_create(&topology, "HWLOC_XMLFILE", path), -EINVAL);
+	check_message("above 65535");
+	/* One word of 32 CPUs for each comma. */
+	strcpy(cpus, "0x1");
+	memset(cpus + 3, ',', 2048);
+	strcpy(cpus + 3 + 2048, "0x1");
+	put_cpus(path, cpus);
+	CU_ASSERT_EQUAL(foreign_create(&topology, "HWLOC_XMLFILE", path), -EINVAL);
+	check_message("above 65535");
+	strcpy(cpus, "0x80000000");
+	memset(cpus + 10, ',', 2047);
+	strcpy(cpus + 10 + 2047, "0x1");
+	put_cpus(path, cpus);
+	CU_ASSERT_EQUAL_FATAL(foreign_create(&topology, "HWLOC_XMLFILE", path), 0);
+	CU_ASSERT_EQUAL(hnuma_topology_nr_cpus(topology), 65536);
+	CU_ASSERT_EQUAL(hnuma_topology_node_of_cpu(topology, 65535), 0);
+	CU_ASSERT_EQUAL(hnuma_topology_node_of_cpu(topology, 65534), -ENODEV);
+	hnuma_topology_destroy(topology);
+	unlink(path);
+}
+
+/* Every beginning of a file is either a topology or refused. A child, should hwloc not survive it. */
+static void try_beginnings(void *arg)
+{
+	const char *text = check_read_file(foreign_file(arg));
+	size_t length = strlen(text), nr_refused = 0;
+	char path[] = "/tmp/hugenuma-cut-XXXXXX";
+	int fd = mkstemp(path);
+
+	CU_ASSERT_FATAL(fd >= 0 && length > 1000);
+	for (size_t cut = 0; cut < length; cut++) {
+		struct hnuma_topology *topology;
+		int error;
+
+		if (pwrite(fd, text, cut, 0) != (ssize_t)cut || ftruncate(fd, (off_t)cut))
+			break;
+		error = foreign_create(&topology, "HWLOC_XMLFILE", path);
+		if (error != 0 && error != -EINVAL) {
+			CU_FAIL("another error");
+			break;
+		}
+		nr_refused += error != 0;
+		hnuma_topology_destroy(topology);
+	}
+	/* Only the newline at the end can be spared. */
+	CU_ASSERT_EQUAL(nr_refused, length - 1);
+	check_message("it was cut short");
+	close(fd);
+	unlink(path);
+}
+
+static void test_truncated(void)
+{
+	CU_ASSERT_EQUAL(check_in_child(try_beginnings, "sparse.xml"), 0);
+	CU_ASSERT_EQUAL(check_in_child(try_beginnings, "tiers.xml"), 0);
+}
+
+/* A file that says it is of this system is believed. */
+static void test_claim(void)
+{
+	struct hnuma_topology *topology;
+
+	setenv("HWLOC_THISSYSTEM", "1", 1);
+	CU_ASSERT_EQUAL_FATAL(
+		foreign_create(&topology, "HWLOC_XMLFILE", foreign_file("sparse.xml")), 0);
+	CU_ASSERT_TRUE(hnuma_topology_is_this_system(topology));
+	CU_ASSERT_EQUAL(hnuma_topology_nr_nodes(topology), 3);
+	hnuma_topology_destroy(topology);
+	unsetenv("HWLOC_THISSYSTEM");
+	/* And the other way round. */
+	CU_ASSERT_EQUAL_FATAL(foreign_create(&topology, "HWLOC_THISSYSTEM", "0"), 0);
+	CU_ASSERT_FALSE(hnuma_topology_is_this_system(topology));
+	hnuma_topology_destroy(topology);
+}
+
+/* HWLOC_COMPONENTS says which variables count; those that do not may be broken. */
+static void test_components(void)
+{
+	struct hnuma_topology *topology;
+
+	setenv("HWLOC_COMPONENTS", "linux,stop", 1);
+	CU_ASSERT_EQUAL_FATAL(foreign_create(&topology, "HWLOC_XMLFILE", "/none"), 0);
+	CU_ASSERT_TRUE(hnuma_topology_is_this_system(topology));
+	hnuma_topology_destroy(topology);
+	setenv("HWLOC_COMPONENTS", "xml", 1);
+	CU_ASSERT_EQUAL(foreign_create(&topology, "HWLOC_XMLFILE", "/none"), -EINVAL);
+	CU_ASSERT_EQUAL_FATAL(
+		foreign_create(&topology, "HWLOC_XMLFILE", foreign_file("sparse.xml")), 0);
+	CU_ASSERT_EQUAL(hnuma_topology_nr_nodes(topology), 3);
+	hnuma_topology_destroy(topology);
+	unsetenv("HWLOC_COMPONENTS");
+	/* Of two variables hwloc prefers the synthetic one. */
+	setenv("HWLOC_XMLFILE", "/none", 1);
+	CU_ASSERT_EQUAL_FATAL(foreign_create(&topology, "HWLOC_SYNTHETIC", "node:2 pu:1"), 0);
+	CU_ASSERT_EQUAL(hnuma_topology_nr_nodes(topology), 2);
+	hnuma_topology_destroy(topology);
+	unsetenv("HWLOC_XMLFILE");
+}
+
+/* A directory with another machine's files. */
+static char root[] = "/tmp/hugenuma-root-XXXXXX";
+
+static void put(const char *path, const char *text)
+{
+	char whole[PATH_MAX];
+	FILE *file;
+
+	snprintf(whole, sizeof(whole), "%s%s", root, path);
+	for (char *slash = whole + sizeof(root); (slash = strchr(slash, '/')); slash++) {
+		*slash = '\0';
+		mkdir(whole, 0700);
+		*slash = '/';
+	}
+	file = fopen(whole, "w");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+static void put_node(int node, const char *cpulist, unsigned long mask, unsigned memory_mb,
+		     const char *distances, unsigned hugepages)
+{
+	char path[128], text[128];
+
+	snprintf(path, sizeof(path), "/sys/devices/system/node/node%d/cpulist", node);
+	put(path, cpulist);
+	snprintf(path, sizeof(path), "/sys/devices/system/node/node%d/cpumap", node);
+	snprintf(text, sizeof(text), "%08lx\n", mask);
+	put(path, text);
+	snprintf(path, sizeof(path), "/sys/devices/system/node/node%d/meminfo", node);
+	snprintf(text, sizeof(text), "Node %d MemTotal:       %u kB\n", node, memory_mb * 1024);
+	put(path, text);
+	snprintf(path, sizeof(path), "/sys/devices/system/node/node%d/distance", node);
+	put(path, distances);
+	snprintf(path, sizeof(path),
+		 "/sys/devices/system/node/node%d/hugepages/hugepages-2048kB/nr_hugepages", node);
+	snprintf(text, sizeof(text), "%u\n", hugepages);
+	put(path, text);
+}
+
+/*
+ * Node 0: CPUs 0 and 1. Node 1: an expander. Node 2: CPUs 2 and 3, no memory, near to node 5. Node
+ * 5: CPU 4. CPU 5 is there and offline.
+ */
+static void put_machine(void)
+{
+	char path[128], text[32];
+
+	put("/sys/devices/system/cpu/online", "0-4\n");
+	put("/sys/devices/system/cpu/possible", "0-7\n");
+	for (unsigned cpu = 0; cpu < 5; cpu++) {
+		snprintf(text, sizeof(text), "%08x\n", 1u << cpu);
+		snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/topology/core_cpus",
+			 cpu);
+		put(path, text);
+		snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/topology/package_cpus",
+			 cpu);
+		put(path, text);
+	}
+	put("/sys/devices/system/cpu/cpu5/online", "0\n");
+	put("/sys/devices/system/node/online", "0-2,5\n");
+	put_node(0, "0-1\n", 0x03, 1024, "10 15 20 30\n", 7);
+	put_node(1, "\n", 0x00, 2048, "15 10 25 35\n", 0);
+	put_node(2, "2-3\n", 0x0c, 0, "20 25 10 12\n", 0);
+	put_node(5, "4\n", 0x10, 1024, "30 35 12 10\n", 3);
+}
+
+static int remove_one(const char *path, const struct stat *stat, int type, struct FTW *ftw)
+{
+	(void)stat;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static void begin_root(void)
+{
+	strcpy(root + sizeof(root) - 7, "XXXXXX");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(root));
+}
+
+static void end_root(void)
+{
+	nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static void test_fsroot(void)
+{
+	static const struct expected_node nodes[] = {
+		{0, HNUMA_NODE_KIND_NORMAL, true, 2, 7},
+		{1, HNUMA_NODE_KIND_NO_CPUS, true, 0, 0},
+		{2, HNUMA_NODE_KIND_NO_MEMORY, true, 2, 0},
+		{5, HNUMA_NODE_KIND_NORMAL, true, 1, 3},
+	};
+	/* CPU 5 is taken for a neighbour of CPU 4. */
+	static const int nodes_of_cpus[] = {0, 0, 5, 5, 5, 5};
+	struct hnuma_topology *topology;
+	struct hnuma_node_info info;
+
+	begin_root();
+	put_machine();
+	CU_ASSERT_EQUAL_FATAL(foreign_create(&topology, "HWLOC_FSROOT", root), 0);
+	check_nodes(topology, nodes, 4);
+	check_nodes_of_cpus(topology, nodes_of_cpus, 6);
+	CU_ASSERT_EQUAL(hnuma_topology_distance(topology, 2, 5), 12);
+	CU_ASSERT_EQUAL(hnuma_topology_distance(topology, 1, 5), 35);
+	CU_ASSERT_EQUAL(hnuma_topology_node_info(topology, 1, &info), 0);
+	CU_ASSERT_EQUAL(info.memory_bytes, 2048ull * 1024 * 1024);
+	hnuma_topology_destroy(topology);
+	end_root();
+}
+
+/* The same machine, seen from a cpuset without node 5 and CPU 4. */
+static void test_fsroot_cpuset(void)
+{
+	static const struct expected_node nodes[] = {
+		{0, HNUMA_NODE_KIND_NORMAL, true, 2, 7},
+		{1, HNUMA_NODE_KIND_NO_CPUS, true, 0, 0},
+		{2, HNUMA_NODE_KIND_NO_MEMORY, false, 2, 0},
+		{5, HNUMA_NODE_KIND_NORMAL, false, 0, 3},
+	};
+	static const int nodes_of_cpus[] = {0, 0, 0, 0, 0, 0};
+	struct hnuma_topology *topology;
+
+	begin_root();
+	put_machine();
+	put("/proc/mounts", "none /c cgroup rw,cpuset 0 0\n");
+	put("/proc/self/cgroup", "3:cpuset:/jail\n");
+	put("/c/jail/cpuset.cpus", "0-3\n");
+	put("/c/jail/cpuset.mems", "0-1\n");
+	CU_ASSERT_EQUAL_FATAL(foreign_create(&topology, "HWLOC_FSROOT", root), 0);
+	check_nodes(topology, nodes, 4);
+	check_nodes_of_cpus(topology, nodes_of_cpus, 6);
+	CU_ASSERT_EQUAL(hnuma_topology_check_node(topology, 5), -ENODEV);
+	check_message("node 5 is not allowed to this process by its cpuset");
+	check_message("nodes that can be used: 0,1");
+	hnuma_topology_destroy(topology);
+	end_root();
+}
+
+/* hwloc alone would invent a machine, complain on stderr, or abort. */
+static void test_broken_fsroot(void)
+{
+	struct hnuma_topology *topology;
+	static const char *const lists[] = {"", "\n", "junk\n", "0-99999999\n", "5-1\n", "-1\n"};
+
+	CU_ASSERT_EQUAL(foreign_create(&topology, "HWLOC_FSROOT", "/none"), -EINVAL);
+	check_message("HWLOC_FSROOT is \"/none\", which is not a directory");
+	CU_ASSERT_EQUAL(foreign_create(&topology, "HWLOC_FSROOT", "/proc/self/exe"), -EINVAL);
+	begin_root();
+	CU_ASSERT_EQUAL(foreign_create(&topology, "HWLOC_FSROOT", root), -EINVAL);
+	check_message("no sys/devices/system/cpu");
+	put_machine();
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		put("/sys/devices/system/node/online", lists[i]);
+		CU_ASSERT_EQUAL(foreign_create(&topology, "HWLOC_FSROOT", root), -EINVAL);
+		check_message("node/online names no node");
+	}
+	end_root();
+	/* A kernel without nodes: one, for planning. */
+	begin_root();
+	put("/sys/devices/system/cpu/online", "0\n");
+	put("/sys/devices/system/cpu/cpu0/topology/core_cpus", "1\n");
+	put("/proc/meminfo", "MemTotal: 1048576 kB\n");
+	CU_ASSERT_EQUAL_FATAL(foreign_create(&topology, "HWLOC_FSROOT", root), 0);
+	CU_ASSERT_EQUAL(hnuma_topology_nr_nodes(topology), 1);
+	CU_ASSERT_EQUAL(hnuma_topology_node_of_cpu(topology, 0), 0);
+	hnuma_topology_destroy(topology);
+	end_root();
+	/* The root directory is this machine. */
+	CU_ASSERT_EQUAL_FATAL(foreign_create(&topology, "HWLOC_FSROOT", "/"), 0);
+	CU_ASSERT_TRUE(hnuma_topology_is_this_system(topology));
+	hnuma_topology_destroy(topology);
+}
+
+int main(void)
+{
+	CU_TestInfo tests[] = {
+		{"sparse numbers", test_sparse},
+		{"tiers of memory", test_tiers},
+		{"synthetic", test_synthetic},
+		{"broken files", test_broken_files},
+		{"too many CPUs", test_too_many_cpus},
+		{"truncated files", test_truncated},
+		{"HWLOC_THISSYSTEM", test_claim},
+		{"HWLOC_COMPONENTS", test_components},
+		{"HWLOC_FSROOT", test_fsroot},
+		{"HWLOC_FSROOT with a cpuset", test_fsroot_cpuset},
+		{"broken HWLOC_FSROOT", test_broken_fsroot},
+		CU_TEST_INFO_NULL,
+	};
+
+	foreign_clean_environment();
+	return check_main("topology_files", tests);
+}
