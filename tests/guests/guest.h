@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tests/guests/guest.h - what the guests' programs share: saying what was checked, and finding out
+ * from the kernel, without the library, what nodes there are and where memory lies.
+ *
+ * Calls the C library and the kernel only, so that a mistake of the library cannot hide here.
+ */
+#ifndef HUGENUMA_TESTS_GUEST_H
+#define HUGENUMA_TESTS_GUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define GUEST_MAX_NODES 64
+#define GUEST_MAX_CPUS	256
+#define GUEST_HUGEPAGE	((size_t)2 << 20)
+
+/* Begin a part: its name is printed, and put before each failure that follows. */
+void guest_part(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Print a fact that is worth reading in the log. */
+void guest_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Unless the condition holds, count a failure and print the words. Returns the condition. Threads may
+ * call it at the same time. */
+bool guest_check(bool condition, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Print the sum and return main()'s exit code: 0, or 1 when a check failed. */
+int guest_end(void);
+
+/* What can not go wrong in a working guest: print the words with errno's, and exit with code 2. */
+void guest_die(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
+
+struct guest_node {
+	int node;
+	bool has_memory;
+	bool has_cpus; /* online ones, allowed or not */
+	bool is_allowed;
+	unsigned long free_pages;      /* 2 MB ones in the hugetlb pool */
+	int distance[GUEST_MAX_NODES]; /* to nodes[i], in the order of this table */
+};
+
+struct guest_machine {
+	unsigned nr_nodes; /* online ones, ascending */
+	struct guest_node nodes[GUEST_MAX_NODES];
+	unsigned nr_cpus; /* those that this thread may run on, ascending */
+	int cpus[GUEST_MAX_CPUS];
+	int node_of[GUEST_MAX_CPUS]; /* the node that a CPU is in: index into nodes */
+};
+
+/* Read /sys and /proc/self/status. */
+void guest_read_machine(struct guest_machine *machine);
+
+/* Index of a node's number in the table, or -1. */
+int guest_index(const struct guest_machine *machine, int node);
+
+/* May `node` be named as the nearest of `allowed` nodes to a CPU? Of equally near ones each may. */
+bool guest_is_nearest(const struct guest_machine *machine, int cpu_index, int node,
+		      bool (*serves)(const struct guest_node *node));
+
+/* What the kernel says in /proc/self/maps, numa_maps and smaps of the mapping around an address. */
+struct guest_mapping {
+	uintptr_t start, end;
+	char name[128];			  /* "" for anonymous memory */
+	char policy[128];		  /* "bind=static:1", "default", ... */
+	size_t page_size;		  /* bytes */
+	size_t huge_bytes;		  /* of transparent huge pages */
+	size_t bytes_on[GUEST_MAX_NODES]; /* by node number */
+	size_t bytes_present;
+};
+
+/* Returns false when there is no mapping, or the kernel does not tell. */
+bool guest_read_mapping(const void *address, struct guest_mapping *mapping);
+
+/* The node of the page at an address by move_pages(), a negative errno when it is not known. */
+int guest_node_of_page(const void *address);
+
+/* Free 2 MB pages of the whole machine (node -1) or of one node; -1 when /sys does not tell. */
+long guest_free_pages(int node);
+/* Set the size of a node's hugetlb pool. Returns what it came to. */
+long guest_set_pages(int node, unsigned long pages);
+
+/*
+ * Have the C library keep what it keeps of so many threads that run at the same time (stacks, heaps):
+ * before a state is noted that such threads come after.
+ */
+void guest_warm_threads(unsigned count);
+
+/* What must be the same afterwards. */
+struct guest_state {
+	long free_pages[GUEST_MAX_NODES]; /* by node number */
+	long reserved, surplus;
+	unsigned open_files;
+	unsigned mappings;
+	int policy;
+	unsigned long mask[16];
+};
+
+void guest_read_state(struct guest_state *state);
+void guest_check_state(const struct guest_state *before);
+
+/* Tie the calling thread to a CPU: 0 or a negative errno. */
+int guest_pin(int cpu);
+
+/* Write a text to a file: 0 or a negative errno. */
+int guest_write(const char *path, const char *text);
+/* Read the first line of a file, without its end: false when it cannot be read. */
+bool guest_read_line(const char *path, char *line, size_t size);
+
+/* Run f(arg) in a child: its exit code, or minus the signal that ended it. After `seconds` it is
+ * killed. */
+int guest_in_child(int (*f)(void *arg), void *arg, unsigned seconds);
+
+/* The kernel's calls that have no wrapper in the C library. 0 or a negative errno. */
+int guest_set_policy(int mode, const unsigned long *mask);
+int guest_bind(void *address, size_t size, int mode, const unsigned long *mask);
+
+/*
+ * From now on the kernel answers these calls with `action` (a SECCOMP_RET_ value), in this thread and
+ * in all that it starts. 0 or a negative errno.
+ */
+int guest_deny(const long *calls, unsigned count, uint32_t action);
+/* The same for mbind() and set_mempolicy(), which then kill the process. */
+int guest_forbid_binding(void);
+
+#endif
