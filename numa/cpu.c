@@ -2,13 +2,14 @@
 /*
  * numa/cpu.c - on which CPU a thread is, and tying it to one.
  *
- * Uses hwloc for binding. For this thread alone hwloc passes the set on to sched_setaffinity(), which
- * changes nothing unless some CPU of it is online and in the cpuset. Of a CPU that it has never seen
- * (plugged in since the topology was made) it says EINVAL by itself; on another machine's topology it
- * does nothing and reports success. Calls the kernel through hnuma_sys else.
+ * Uses hwloc for binding, by its calls for Linux alone. The general ones refuse CPUs that were plugged
+ * in since the topology was made, and, on another machine's topology, do nothing and report success.
+ * These pass the set to sched_setaffinity() as it is, which changes nothing unless some CPU of the
+ * set is online and in the cpuset. Calls the kernel through hnuma_sys else.
  */
 #include "config.h"
 
+#include <hwloc/linux.h>
 #include <limits.h>
 #include <stdlib.h>
 
@@ -44,12 +45,19 @@ static int no_memory(void)
 /* Bind the calling thread. Returns 0 or -errno; sets no message. */
 static int set_affinity(const struct hnuma_topology *topology, hwloc_const_bitmap_t cpus)
 {
-	if (hwloc_set_cpubind(topology->hwloc, cpus, HWLOC_CPUBIND_THREAD) == 0)
+	errno = 0;
+	if (hwloc_linux_set_tid_cpubind(topology->hwloc, 0, cpus) == 0)
 		return 0;
 	return errno ? -errno : -EINVAL;
 }
 
-/* Note the calling thread's affinity. NULL: errno says why. */
+/*
+ * Note the calling thread's affinity. NULL: errno says why.
+ *
+ * Neither the kernel nor hwloc tells of CPUs that are offline or were plugged in later. So a thread
+ * that may run on all that there are is taken for one that may run on any, and is not kept from a CPU
+ * that comes in between.
+ */
 static struct hnuma_cpu_binding *note_affinity(const struct hnuma_topology *topology)
 {
 	struct hnuma_cpu_binding *binding = malloc(sizeof(*binding));
@@ -59,7 +67,10 @@ static struct hnuma_cpu_binding *note_affinity(const struct hnuma_topology *topo
 	binding->cpus = hwloc_bitmap_alloc();
 	if (!binding->cpus)
 		goto free_binding;
-	if (hwloc_get_cpubind(topology->hwloc, binding->cpus, HWLOC_CPUBIND_THREAD))
+	if (hwloc_linux_get_tid_cpubind(topology->hwloc, 0, binding->cpus))
+		goto free_cpus;
+	if (hwloc_bitmap_isincluded(topology->allowed_cpus, binding->cpus) &&
+	    hwloc_bitmap_set_range(binding->cpus, 0, (int)topology->nr_cpus - 1))
 		goto free_cpus;
 	return binding;
 
@@ -188,12 +199,6 @@ int hnuma_cpu_restore(const struct hnuma_topology *topology, struct hnuma_cpu_bi
 	if (!previous)
 		return 0;
 	error = set_affinity(topology, previous->cpus);
-	if (error == -EINVAL) {
-		/* Without the CPUs that hwloc has never seen. */
-		(void)hwloc_bitmap_and(previous->cpus, previous->cpus,
-				       hwloc_topology_get_complete_cpuset(topology->hwloc));
-		error = set_affinity(topology, previous->cpus);
-	}
 	if (error)
 		hnuma_error_set(error, "the thread's affinity cannot be put back: %s",
 				hnuma_strerror(error));
