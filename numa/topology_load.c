@@ -34,6 +34,9 @@
 /* Of so many CPUs hwloc makes one list in 0.06 s; the time grows with the third power. */
 #define FLAT_CPUS 1024
 
+/* Linux has no more, and twice as many would take hwloc minutes. */
+#define ASSUMED_CPUS_MOST 8192
+
 /* What describes the machine. */
 enum kind {
 	KIND_SYSTEM,	/* the kernel of this one */
@@ -129,6 +132,24 @@ static bool has_online_nodes(const char *root)
 	return hnuma_topology_parse_list(text, &nodes) && memcmp(&nodes, &none, sizeof(none)) != 0;
 }
 
+/*
+ * Can hwloc find the nodes below a directory that is there? From the list of them; where there is no
+ * such file, as before Linux 2.6.20, it looks for their directories, and aborts when it finds none.
+ */
+static bool has_nodes(const char *root)
+{
+	char name[64];
+
+	if (is_readable(root, ONLINE_NODES))
+		return has_online_nodes(root);
+	for (int node = 0; node < HNUMA_MAX_NODES; node++) {
+		snprintf(name, sizeof(name), "/sys/devices/system/node/node%d", node);
+		if (is_directory(root, name))
+			return true;
+	}
+	return false;
+}
+
 /* Does the kernel tell how its CPUs hang together? hwloc complains on stderr where it does not. */
 static bool has_cpu_topology(const char *root)
 {
@@ -167,13 +188,11 @@ static int check_fsroot(const struct source *source)
 			"topology: name a directory that hwloc-gather-topology made, "
 			"or unset it",
 			source->variable, source->value);
-	if (is_directory(source->value, "/sys/devices/system/node") &&
-	    !has_online_nodes(source->value))
+	if (is_directory(source->value, "/sys/devices/system/node") && !has_nodes(source->value))
 		return hnuma_error_set(
 			-EINVAL,
-			"%s is \"%s\", whose sys/devices/system/node/online names no "
-			"node, or none from 0 to %d: name another directory, or unset "
-			"it",
+			"%s is \"%s\", whose sys/devices/system/node has no node, or "
+			"none from 0 to %d: name another directory, or unset it",
 			source->variable, source->value, HNUMA_MAX_NODES - 1);
 	return 0;
 }
@@ -219,7 +238,7 @@ static unsigned count_cpus(void)
 	if (hwloc_bitmap_last(cpus) > last)
 		last = hwloc_bitmap_last(cpus);
 	hwloc_bitmap_free(cpus);
-	return last < HNUMA_MAX_CPUS ? (unsigned)last + 1 : HNUMA_MAX_CPUS;
+	return last < ASSUMED_CPUS_MOST ? (unsigned)last + 1 : ASSUMED_CPUS_MOST;
 }
 
 /*
@@ -240,7 +259,7 @@ static int assume_one_node(struct hnuma_topology *topology)
 			 bytes ? bytes : 1, nr_cpus);
 	else
 		snprintf(description, sizeof(description),
-			 "NUMANode:1(memory=%llu) Package:%u PU:64", bytes ? bytes : 1,
+			 "NUMANode:1(memory=%llu) Package:%u Core:8 PU:8", bytes ? bytes : 1,
 			 (nr_cpus + 63) / 64);
 	if (hwloc_topology_set_synthetic(topology->hwloc, description))
 		return errno == ENOMEM ? -ENOMEM : -EINVAL;

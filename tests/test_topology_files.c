@@ -350,6 +350,14 @@ static void put(const char *path, const char *text)
 	fclose(file);
 }
 
+static void drop(const char *path)
+{
+	char whole[PATH_MAX];
+
+	snprintf(whole, sizeof(whole), "%s%s", root, path);
+	CU_ASSERT_EQUAL(unlink(whole), 0);
+}
+
 static void put_node(int node, const char *cpulist, unsigned long mask, unsigned memory_mb,
 		     const char *distances, unsigned hugepages)
 {
@@ -487,8 +495,20 @@ static void test_broken_fsroot(void)
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
 		put("/sys/devices/system/node/online", lists[i]);
 		CU_ASSERT_EQUAL(foreign_create(&topology, "HWLOC_FSROOT", root), -EINVAL);
-		check_message("node/online names no node");
+		check_message("sys/devices/system/node has no node");
 	}
+	/* An old kernel has directories and no list of them. */
+	drop("/sys/devices/system/node/online");
+	CU_ASSERT_EQUAL_FATAL(foreign_create(&topology, "HWLOC_FSROOT", root), 0);
+	CU_ASSERT_EQUAL(hnuma_topology_nr_nodes(topology), 4);
+	hnuma_topology_destroy(topology);
+	end_root();
+	begin_root();
+	put("/sys/devices/system/cpu/online", "0\n");
+	put("/sys/devices/system/cpu/cpu0/topology/core_cpus", "1\n");
+	put("/sys/devices/system/node/possible", "0\n");
+	CU_ASSERT_EQUAL(foreign_create(&topology, "HWLOC_FSROOT", root), -EINVAL);
+	check_message("sys/devices/system/node has no node");
 	end_root();
 	/* A kernel without nodes: one, for planning. */
 	begin_root();
