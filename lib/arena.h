@@ -18,7 +18,7 @@
 int hnuma_arena_build(struct hnuma_arena **out, const struct hnuma_region *region, int node,
 		      size_t offset, size_t capacity);
 
-/* Free an arena made by hnuma_arena_build(); its memory stays. Accepts NULL. */
+/* Free an arena made by hnuma_arena_build(), before its region; its memory stays. Accepts NULL. */
 void hnuma_arena_free(struct hnuma_arena *arena);
 
 /* Round a capacity up to 64. Returns 0, -EINVAL (0), -EOVERFLOW, with the message set. */

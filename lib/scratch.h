@@ -39,7 +39,10 @@ int hnuma_scratch_need(size_t space_size, unsigned nr_spaces, size_t *bytes);
 int hnuma_scratch_build(struct hnuma_scratch **out, const struct hnuma_ground *ground,
 			const struct hnuma_scratch_attr *attr, const size_t *offsets);
 
-/* Free a scratch made by hnuma_scratch_build(); its memory stays. Accepts NULL. */
+/*
+ * Free a scratch made by hnuma_scratch_build(), before its ground; its memory stays. No space may be
+ * held or pinned. Accepts NULL.
+ */
 void hnuma_scratch_free(struct hnuma_scratch *scratch);
 
 #endif

@@ -138,7 +138,9 @@ HNUMA_API struct hnuma_arena_mark hnuma_arena_mark(const struct hnuma_arena *are
 
 /*
  * Put the cursor and the count of allocations back to a mark: what was allocated since is given up
- * (lanes start anew). A mark may be used again until the arena is reset or rewound below it.
+ * (lanes start anew). A mark may be used again until the arena is reset or rewound below it. After
+ * more than 63 rewinds, each to a place above the one before, a mark from before the last 63 may be
+ * refused too; the first of all never is.
  *
  * Returns 0, -ESTALE (the arena was reset or rewound below the mark since), -EOWNERDEAD.
  */
@@ -175,7 +177,8 @@ HNUMA_API int hnuma_lane_open(struct hnuma_lane *lane, struct hnuma_arena *arena
 
 /*
  * Allocate through a lane: as hnuma_arena_alloc() and hnuma_arena_alloc_uninit(). The arena's count
- * of allocations learns of them when the lane takes its next stretch or is closed.
+ * of allocations learns of them when the lane takes its next stretch or is closed, unless a reset or
+ * rewind came first.
  */
 HNUMA_API void *hnuma_lane_alloc(struct hnuma_lane *lane, size_t count, size_t elem_size);
 HNUMA_API void *hnuma_lane_alloc_uninit(struct hnuma_lane *lane, size_t count, size_t elem_size);

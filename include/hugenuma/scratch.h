@@ -103,7 +103,8 @@ HNUMA_API int hnuma_scratch_pin(struct hnuma_scratch *scratch, int cpu);
  * Undo hnuma_scratch_pin(): the space is given back, the affinity is what it was before.
  *
  * Returns 0, -ENOENT (the thread is not pinned in this scratch), -EBUSY (it still holds the space:
- * release it first), -EOWNERDEAD.
+ * release it first), -EOWNERDEAD; or the kernel's answer when the affinity cannot be put back: the
+ * space is given back all the same.
  */
 HNUMA_API int hnuma_scratch_unpin(struct hnuma_scratch *scratch);
 
@@ -113,6 +114,9 @@ HNUMA_API int hnuma_scratch_unpin(struct hnuma_scratch *scratch);
  * Returns the space, to be released by the same thread; or NULL: errno EBUSY (this thread holds one
  * of this scratch already; also when called by a signal handler in between), ENOMEM (all spaces of
  * the node are taken), EOWNERDEAD.
+ *
+ * A signal handler may acquire, use and release a space. A thread's first acquire may allocate from
+ * the heap, so it should not be in a handler.
  */
 HNUMA_API struct hnuma_space *hnuma_scratch_acquire(struct hnuma_scratch *scratch);
 
