@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include <hugenuma.h>
 
 #include "tests/check.h"
+#include "tests/step.h"
 
 static struct hnuma_topology *topology;
 
@@ -86,6 +88,71 @@ static void test_lost_race_is_no_refusal(void)
 	}
 	CU_ASSERT_EQUAL(hnuma_arena_destroy(arena), 0);
 }
+
+#ifdef STEP_IS_POSSIBLE
+
+static struct hnuma_arena *raced;
+static struct hnuma_lane *racing_lane;
+static volatile sig_atomic_t nr_steps, race_at;
+static unsigned char *volatile taken_between;
+
+/* What another thread might do at this moment. */
+static void allocate_between(int signal_number)
+{
+	(void)signal_number;
+	if (nr_steps++ == race_at)
+		taken_between = hnuma_arena_alloc_uninit(raced, 64, 1);
+}
+
+static unsigned char *allocate_one_way(int way)
+{
+	switch (way) {
+	case 0:
+		return hnuma_arena_alloc_uninit(raced, 64, 1);
+	case 1:
+		return hnuma_arena_alloc(raced, 64, 1);
+	case 2:
+		return hnuma_arena_alloc_aligned(raced, 64, 1, 128);
+	default:
+		return hnuma_lane_alloc(racing_lane, 64, 1);
+	}
+}
+
+/* Somebody else allocates after our k-th instruction, for each k: the race is lost for certain. */
+static void test_race_is_lost_everywhere(void)
+{
+	struct sigaction action = {.sa_handler = allocate_between}, before;
+	struct hnuma_lane lane;
+	unsigned char *memory;
+
+	if (!step_works_here())
+		return;
+	raced = open_arena(1 << 14);
+	racing_lane = &lane;
+	CU_ASSERT_EQUAL_FATAL(sigaction(SIGTRAP, &action, &before), 0);
+	for (int way = 0; way < 4; way++) {
+		/* Until the call is over before the race's turn comes. */
+		for (race_at = 0;; race_at++) {
+			hnuma_arena_reset(raced);
+			CU_ASSERT_EQUAL(hnuma_lane_open(&lane, raced), 0);
+			nr_steps = 0;
+			taken_between = NULL;
+			step_start();
+			memory = allocate_one_way(way);
+			step_stop();
+			hnuma_lane_close(&lane);
+			CU_ASSERT_PTR_NOT_NULL(memory);
+			if (!taken_between)
+				break;
+			CU_ASSERT(memory >= taken_between + 64 || taken_between >= memory + 64);
+			CU_ASSERT_EQUAL(hnuma_arena_allocation_count(raced), 2);
+		}
+		CU_ASSERT(race_at > 10);
+	}
+	sigaction(SIGTRAP, &before, NULL);
+	CU_ASSERT_EQUAL(hnuma_arena_destroy(raced), 0);
+}
+#endif
 
 static void *allocate_and_fill(void *arg)
 {
@@ -180,6 +247,9 @@ int main(void)
 {
 	CU_TestInfo tests[] = {
 		{"a lost race is no refusal (defect 1)", test_lost_race_is_no_refusal},
+#ifdef STEP_IS_POSSIBLE
+		{"a race lost everywhere (defect 1)", test_race_is_lost_everywhere},
+#endif
 		{"threads do not overlap", test_threads_do_not_overlap},
 		{"statistics meanwhile", test_statistics_meanwhile},
 		CU_TEST_INFO_NULL,

@@ -26,6 +26,8 @@
 /* What the process that was run printed and how it ended. */
 static char output[1 << 16];
 static char own_lock[64];
+/* Read, not used as it is: under Valgrind /proc/self/exe leads to Valgrind. */
+static char own_path[4096];
 
 static void read_output(int fd)
 {
@@ -53,7 +55,7 @@ static int run_self(const char *mode, const char *no_skip)
 		close(pipe_fds[1]);
 		setenv("CHECK_LOCK", own_lock, 1);
 		setenv("CHECK_NO_SKIP", no_skip, 1);
-		execl("/proc/self/exe", "test_check", mode, (char *)NULL);
+		execl(own_path, "test_check", mode, (char *)NULL);
 		_exit(127);
 	}
 	close(pipe_fds[1]);
@@ -380,6 +382,8 @@ int main(int argc, char **argv)
 	for (size_t i = 0; argc > 1 && i < sizeof(modes) / sizeof(modes[0]); i++)
 		if (strcmp(argv[1], modes[i].name) == 0)
 			return check_main(modes[i].name, modes[i].tests);
+	if (readlink("/proc/self/exe", own_path, sizeof(own_path) - 1) < 0)
+		return EXIT_FAILURE;
 	snprintf(own_lock, sizeof(own_lock), "/tmp/hugenuma-check-XXXXXX");
 	fd = mkstemp(own_lock);
 	if (fd >= 0)

@@ -23,6 +23,7 @@
 #define MB ((uint64_t)1 << 20)
 
 static struct hnuma_topology *topology;
+static int here; /* a node that serves; the thread may move on */
 
 static struct hnuma_plan *open_plan(const struct hnuma_topology *which,
 				    const struct hnuma_config *config)
@@ -59,7 +60,7 @@ static struct hnuma_config local_config(void)
 	struct hnuma_config config = HNUMA_CONFIG_INIT;
 
 	config.least_backing = HNUMA_BACKING_HUGETLB;
-	hnuma_nodeset_add(&config.nodes, hnuma_current_node(topology));
+	hnuma_nodeset_add(&config.nodes, here);
 	return config;
 }
 
@@ -175,7 +176,7 @@ static void test_fits(void)
 	uint64_t needed = all_needed(plan);
 
 	hnuma_plan_destroy(plan);
-	if (!check_hugepages_exactly(hnuma_current_node(topology), needed))
+	if (!check_hugepages_exactly(here, needed))
 		return;
 	plan = open_plan(topology, &config);
 	CU_ASSERT(hnuma_plan_fits(plan));
@@ -185,7 +186,7 @@ static void test_fits(void)
 	CU_ASSERT_STRING_EQUAL(hnuma_plan_advice(plan, 0), "");
 	hnuma_plan_destroy(plan);
 
-	if (!check_hugepages_exactly(hnuma_current_node(topology), needed - 1))
+	if (!check_hugepages_exactly(here, needed - 1))
 		return;
 	plan = open_plan(topology, &config);
 	CU_ASSERT(!hnuma_plan_fits(plan));
@@ -233,10 +234,10 @@ static void test_advice_for_a_node(void)
 	struct hnuma_config config = local_config();
 
 	/* From none at all, and from too few. */
-	if (!check_hugepages_exactly(hnuma_current_node(topology), 0))
+	if (!check_hugepages_exactly(here, 0))
 		return;
 	advice_leads_to_a_manager(&config, HNUMA_LIMIT_NODE_PAGES);
-	if (!check_hugepages_exactly(hnuma_current_node(topology), 5))
+	if (!check_hugepages_exactly(here, 5))
 		return;
 	advice_leads_to_a_manager(&config, HNUMA_LIMIT_NODE_PAGES);
 }
@@ -247,10 +248,10 @@ static void test_advice_when_pages_are_in_use(void)
 	struct hnuma_config config = local_config();
 	struct hnuma_manager *first;
 
-	if (!check_hugepages_exactly(hnuma_current_node(topology), 60))
+	if (!check_hugepages_exactly(here, 60))
 		return;
 	CU_ASSERT_EQUAL_FATAL(hnuma_manager_create(&first, topology, &config), 0);
-	if (check_hugepages_exactly(hnuma_current_node(topology), 3))
+	if (check_hugepages_exactly(here, 3))
 		advice_leads_to_a_manager(&config, HNUMA_LIMIT_NODE_PAGES);
 	CU_ASSERT_EQUAL(hnuma_manager_destroy(first), 0);
 }
@@ -268,7 +269,7 @@ static void test_advice_when_pages_are_promised(void)
 		printf("(other nodes have pages as well) ");
 		return;
 	}
-	if (!check_hugepages_exactly(hnuma_current_node(topology), needed + 1))
+	if (!check_hugepages_exactly(here, needed + 1))
 		return;
 	promised = mmap(NULL, 3 * HNUMA_HUGEPAGE, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
@@ -371,7 +372,7 @@ static void one_cgroup_limit(const char *name, enum hnuma_limit limit)
 	const uint64_t needed = all_needed(plan);
 
 	hnuma_plan_destroy(plan);
-	if (!check_hugepages_exactly(hnuma_current_node(topology), needed))
+	if (!check_hugepages_exactly(here, needed))
 		return;
 	begin_fakes();
 	plan = open_plan(topology, &config);
@@ -414,7 +415,7 @@ static void test_several_limits(void)
 	struct hnuma_plan *plan;
 	const char *advice;
 
-	if (!check_hugepages_exactly(hnuma_current_node(topology), 1))
+	if (!check_hugepages_exactly(here, 1))
 		return;
 	begin_fakes();
 	fake_bytes("max", 4 * MB);
@@ -467,6 +468,7 @@ int main(void)
 
 	if (hnuma_topology_create(&topology) != 0)
 		return 99;
+	here = hnuma_current_node(topology);
 	code = check_main("plan", tests);
 	hnuma_topology_destroy(topology);
 	return code;

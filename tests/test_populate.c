@@ -32,6 +32,7 @@
 
 static struct hnuma_topology *topology;
 static int node;
+static cpu_set_t allowed_at_start;
 
 /* pthread_create() fails from the n-th call on; -1: never. */
 static int creations_left = -1, nr_created;
@@ -62,15 +63,20 @@ static size_t populated_bytes, largest_piece;
 static int fail_piece; /* which piece fails; 0: none */
 static int fail_error;
 
+/* May the calling thread run on all the CPUs of the node that the process may use, and no others? */
 static bool is_pinned_to_node(void)
 {
 	cpu_set_t set;
 
 	if (sched_getaffinity(0, sizeof(set), &set))
 		return false;
-	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
-		if (CPU_ISSET(cpu, &set) && hnuma_topology_node_of_cpu(topology, cpu) != node)
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		bool is_wanted = CPU_ISSET(cpu, &allowed_at_start) &&
+				 hnuma_topology_node_of_cpu(topology, cpu) == node;
+
+		if (CPU_ISSET(cpu, &set) ? !is_wanted : is_wanted)
 			return false;
+	}
 	return true;
 }
 
@@ -194,8 +200,13 @@ static void test_large(void)
 	struct check_state before;
 	sigset_t mask_before, mask_after;
 	unsigned tasks_before;
+	cpu_set_t one;
 
 	CU_ASSERT_EQUAL(populate(LARGE, 2), 0);
+	/* What the threads inherit is not what they are to have. */
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	CU_ASSERT_EQUAL(sched_setaffinity(0, sizeof(one), &one), 0);
 	check_snapshot(&before);
 	tasks_before = nr_tasks();
 	pthread_sigmask(SIG_SETMASK, NULL, &mask_before);
@@ -215,6 +226,7 @@ static void test_large(void)
 				sigismember(&mask_after, number));
 	CU_ASSERT_EQUAL(nr_tasks(), tasks_before);
 	check_unchanged(&before);
+	sched_setaffinity(0, sizeof(allowed_at_start), &allowed_at_start);
 }
 
 /* A size that no piece divides; more threads than work; CPUs that are not known. */
@@ -312,6 +324,7 @@ int main(void)
 		return EXIT_FAILURE;
 	}
 	node = hnuma_current_node(topology);
+	sched_getaffinity(0, sizeof(allowed_at_start), &allowed_at_start);
 	code = check_main("populate", tests);
 	hnuma_topology_destroy(topology);
 	return code;

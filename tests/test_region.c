@@ -5,7 +5,7 @@
  */
 #include "config.h"
 
-#include <signal.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -469,6 +469,37 @@ static void test_range(void)
 	CU_ASSERT_EQUAL(hnuma_region_destroy(region), 0);
 }
 
+/* A thread that is cancelled meanwhile is so when the call has returned, and not half-way. */
+static void *cancelled(void *arg)
+{
+	struct hnuma_region_attr attr = make_attr(1, HNUMA_BACKING_HUGETLB);
+	struct hnuma_placement placement;
+	struct hnuma_region *region;
+
+	pthread_cancel(pthread_self());
+	if (hnuma_region_create(&region, topology, &attr) == 0) {
+		*(int *)arg = 1;
+		*(int *)arg += hnuma_region_verify(region, &placement) == 0;
+		*(int *)arg += hnuma_region_destroy(region) == 0;
+	}
+	pthread_testcancel();
+	return NULL;
+}
+
+static void test_cancelled(void)
+{
+	pthread_t thread;
+	void *result;
+	int steps = 0;
+
+	if (!check_hugepages(1))
+		return;
+	CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, cancelled, &steps), 0);
+	CU_ASSERT_EQUAL(pthread_join(thread, &result), 0);
+	CU_ASSERT_EQUAL(steps, 3);
+	CU_ASSERT_PTR_EQUAL(result, PTHREAD_CANCELED);
+}
+
 static void test_null(void)
 {
 	struct hnuma_placement placement;
@@ -525,6 +556,7 @@ int main(void)
 		{"name, guards and policy of the mapping", test_mapping},
 		{"preferred, interleaved, local", test_policies},
 		{"parts of a region", test_range},
+		{"a thread that is cancelled", test_cancelled},
 		{"NULL", test_null},
 		{"a thousand rounds", test_rounds},
 		CU_TEST_INFO_NULL,

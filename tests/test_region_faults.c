@@ -197,7 +197,7 @@ static unsigned long run_faults(enum hnuma_backing least, unsigned flags)
 	fail_sys_install();
 	for (int entry = 0; entry < FAIL_NR_ENTRIES; entry++) {
 		fault.entry = (enum fail_entry)entry;
-		for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		for (size_t i = 0; i < check_rounds(sizeof(errors) / sizeof(errors[0])); i++) {
 			fault.error = errors[i];
 			for (int goes_on = 0; goes_on < 2; goes_on++) {
 				fault.goes_on = goes_on;

@@ -14,14 +14,13 @@
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include <hugenuma.h>
 
-#include "lib/poison.h"
 #include "tests/check.h"
+#include "tests/step.h"
 
 static struct hnuma_topology *topology;
 static struct hnuma_scratch *scratch;
@@ -147,7 +146,7 @@ static void storm(bool pinned)
 	nr_calls = nr_got = nr_wrong = 0;
 	set_handler(SIGUSR1, acquire_in_handler);
 	CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, send_signals, &sender), 0);
-	for (int i = 0; i < 10000000 && nr_calls < 3000; i++)
+	for (int i = 0; i < 10000000 && nr_calls < (int)check_rounds(3000); i++)
 		use_once();
 	atomic_store(&sender.is_over, true);
 	pthread_join(thread, NULL);
@@ -166,36 +165,7 @@ static void test_signals_at_random(void)
 	storm(true);
 }
 
-#if defined(__SANITIZE_THREAD__)
-#define CAN_STEP 0
-#elif defined(__has_feature)
-#define CAN_STEP (!__has_feature(thread_sanitizer))
-#else
-#define CAN_STEP 1
-#endif
-
-#if defined(__x86_64__) && CAN_STEP
-
-/* From the next instruction on, SIGTRAP after each; and no more. The red zone is left alone. */
-static inline __attribute__((always_inline)) void start_stepping(void)
-{
-	__asm__ volatile("lea -128(%%rsp), %%rsp\n\t"
-			 "pushfq\n\t"
-			 "orq $0x100, (%%rsp)\n\t"
-			 "popfq\n\t"
-			 "lea 128(%%rsp), %%rsp" ::
-				 : "memory", "cc");
-}
-
-static inline __attribute__((always_inline)) void stop_stepping(void)
-{
-	__asm__ volatile("lea -128(%%rsp), %%rsp\n\t"
-			 "pushfq\n\t"
-			 "andq $~0x100, (%%rsp)\n\t"
-			 "popfq\n\t"
-			 "lea 128(%%rsp), %%rsp" ::
-				 : "memory", "cc");
-}
+#ifdef STEP_IS_POSSIBLE
 
 /* Keeps nothing, in every place; then keeps it in the k-th place alone, for each k. */
 static void acquire_at_each_step(int k)
@@ -207,9 +177,9 @@ static void acquire_at_each_step(int k)
 	kept = NULL;
 	nr_calls = 0;
 	errno = 0;
-	start_stepping();
+	step_start();
 	space = hnuma_scratch_acquire(scratch);
-	stop_stepping();
+	step_stop();
 	error = errno;
 	/* One of the two has a space, and never both. */
 	CU_ASSERT_EQUAL(space != NULL, kept == NULL);
@@ -229,9 +199,9 @@ static void release_at_each_step(int k)
 	nr_calls = 0;
 	space = hnuma_scratch_acquire(scratch);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(space);
-	start_stepping();
+	step_start();
 	error = hnuma_scratch_release(space);
-	stop_stepping();
+	step_stop();
 	CU_ASSERT_EQUAL(error, 0);
 	CU_ASSERT(nr_calls > 5);
 	/* What the handler got after our release it still has, and we know of it. */
@@ -258,18 +228,9 @@ static int step_through(void (*f)(int k), unsigned nr_active)
 	return nr_kept;
 }
 
-static bool can_step(void)
-{
-#ifdef HAVE_VALGRIND_MEMCHECK_H
-	return !RUNNING_ON_VALGRIND; /* its tests are those at random */
-#else
-	return true;
-#endif
-}
-
 static void test_signals_everywhere(void)
 {
-	if (!can_step())
+	if (!step_works_here())
 		return;
 	scratch = open_scratch(3);
 	CU_ASSERT_EQUAL(hnuma_scratch_release(hnuma_scratch_acquire(scratch)), 0);
@@ -349,9 +310,9 @@ static void acquire_while_it_moves(int k)
 		have_it_move();
 	nr_calls = 0;
 	keep_at = k;
-	start_stepping();
+	step_start();
 	space = hnuma_scratch_acquire(scratch);
-	stop_stepping();
+	step_stop();
 	CU_ASSERT_PTR_NOT_NULL(space);
 	CU_ASSERT_NOT_EQUAL(space, mover.space);
 	CU_ASSERT_EQUAL(hnuma_scratch_release(space), 0);
@@ -371,7 +332,7 @@ static void test_never_refused_wrongly(void)
 	for (int cpu = 0; cpu < CPU_SETSIZE && nr_cpus < 2; cpu++)
 		if (CPU_ISSET(cpu, &allowed))
 			mover.cpus[nr_cpus++] = cpu;
-	if (!can_step() || nr_cpus < 2)
+	if (!step_works_here() || nr_cpus < 2)
 		return;
 	scratch = open_scratch(2);
 	sem_init(&mover.go, 0, 0);
@@ -399,7 +360,7 @@ int main(void)
 {
 	CU_TestInfo tests[] = {
 		{"signals at random", test_signals_at_random},
-#if defined(__x86_64__) && CAN_STEP
+#ifdef STEP_IS_POSSIBLE
 		{"a signal after each instruction", test_signals_everywhere},
 		{"never refused wrongly", test_never_refused_wrongly},
 #endif

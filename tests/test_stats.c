@@ -27,7 +27,6 @@ static void open_manager(enum hnuma_backing least_backing)
 {
 	struct hnuma_config config = HNUMA_CONFIG_INIT;
 
-	node = hnuma_current_node(topology);
 	hnuma_nodeset_add(&config.nodes, node);
 	config.arena_capacity = 1 << 20;
 	config.buffers_per_class = 4;
@@ -193,7 +192,7 @@ static void test_backing(void)
 	char *text;
 
 	for (int has_pages = 0; has_pages < 2; has_pages++) {
-		if (!check_hugepages_exactly(hnuma_current_node(topology), has_pages ? 20 : 0))
+		if (!check_hugepages_exactly(node, has_pages ? 20 : 0))
 			return;
 		open_manager(HNUMA_BACKING_BASE);
 		CU_ASSERT_EQUAL(hnuma_region_info(hnuma_manager_region(manager, node), &info), 0);
@@ -487,6 +486,7 @@ int main(void)
 
 	if (hnuma_topology_create(&topology) != 0)
 		return 99;
+	node = hnuma_current_node(topology);
 	code = check_main("stats", tests);
 	hnuma_topology_destroy(topology);
 	return code;

@@ -6,7 +6,19 @@
 #ifndef HUGENUMA_TOOLS_PREFAULT_H
 #define HUGENUMA_TOOLS_PREFAULT_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+/* Does it hold? A program that a sanitizer has instrumented touches more memory whenever it likes. */
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || \
+	__has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define PREFAULT_HOLDS false
+#else
+#define PREFAULT_HOLDS true
+#endif
 
 /*
  * Populate what is mapped now: code and constants for reading, private memory (heap, stacks, data)
