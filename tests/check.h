@@ -2,9 +2,9 @@
 /*
  * tests/check.h - what every test program shares.
  *
- * One program per module: it fills a table of CUnit tests and calls check_main(). Programs that
- * reserve hugepages wait for each other, so `make -j check` is safe; what they reserved is given
- * back when they end, also by a signal.
+ * One program per module: it fills a table of CUnit tests and calls check_main(). Programs wait for
+ * each other, since they take and count the same huge pages, so `make -j check` is safe; what they
+ * reserved is given back when they end, also by a signal.
  */
 #ifndef HUGENUMA_TESTS_CHECK_H
 #define HUGENUMA_TESTS_CHECK_H

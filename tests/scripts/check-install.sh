@@ -90,6 +90,7 @@ int main(void)
 }
 END
 cp program.c program.cc
+take_lock
 static_libs="$($PKG_CONFIG --libs-only-L hugenuma) -Wl,-Bstatic -lhugenuma -Wl,-Bdynamic -lhwloc -lnuma"
 for lib in hwloc numa; do
 	$PKG_CONFIG --static --libs hugenuma | grep -q -- "-l$lib\\b" || problem "pkg-config --static does not name -l$lib"

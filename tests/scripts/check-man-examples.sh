@@ -11,7 +11,7 @@
 . "$(dirname "$0")/common.sh"
 
 man=$top_srcdir/man
-: "${CPPFLAGS:=}" "${CFLAGS:=}" "${LDFLAGS:=}" "${LIBS:=}" "${CHECK_LOCK:=/tmp/hugenuma-check.lock}"
+: "${CPPFLAGS:=}" "${CFLAGS:=}" "${LDFLAGS:=}" "${LIBS:=}"
 
 if [ -z "$LIBS" ] && ! [ -f "$top_builddir/libhugenuma.la" ]; then
 	problem "$top_builddir/libhugenuma.la does not exist: run make first, or set LIBS"
@@ -29,11 +29,7 @@ link() {
 	fi
 }
 
-# Examples take free huge pages where there are any: not while a test counts them.
-if command -v flock > /dev/null && { [ -e "$CHECK_LOCK" ] || (umask 0 && : > "$CHECK_LOCK"); } 2> /dev/null; then
-	exec 9< "$CHECK_LOCK"
-	flock 9
-fi
+take_lock
 
 for page in "$man"/*.[37]; do
 	name=$(basename "$page")

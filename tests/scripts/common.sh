@@ -35,6 +35,15 @@ skip() {
 	exit 77
 }
 
+# What a script runs may take the huge pages that a test counts: wait for it, and have it wait for us.
+take_lock() {
+	local lock=${CHECK_LOCK:-/tmp/hugenuma-check.lock}
+
+	command -v flock > /dev/null && { [ -e "$lock" ] || (umask 0 && : > "$lock"); } 2> /dev/null || return 0
+	exec 9< "$lock"
+	flock 9
+}
+
 conclude() {
 	if [ "$problems" -gt 0 ]; then
 		echo "$script: 0 passed, 1 failed"
