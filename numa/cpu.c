@@ -15,6 +15,7 @@
 
 #include "numa/cpu.h"
 #include "numa/error.h"
+#include "numa/rseq.h"
 #include "numa/sys.h"
 #include "numa/topology.h"
 #include "numa/topology_state.h"
@@ -26,8 +27,21 @@ struct hnuma_cpu_binding {
 
 int hnuma_cpu_current(void)
 {
-	int cpu = hnuma_sys.current_cpu();
+	int cpu;
 
+#if HNUMA_HAVE_RSEQ
+	/*
+	 * The kernel keeps the number in the thread's own memory. Calls through pointers, as that
+	 * through the table and that into the C library, can cost 10 ns each. It is negative where the
+	 * C library has not registered the memory.
+	 */
+	if (__builtin_expect(hnuma_sys.current_cpu == hnuma_sys_current_cpu, 1)) {
+		cpu = (int)__atomic_load_n(&hnuma_rseq_area()->cpu_id, __ATOMIC_RELAXED);
+		if (__builtin_expect(cpu >= 0, 1))
+			return cpu;
+	}
+#endif
+	cpu = hnuma_sys.current_cpu();
 	return cpu < 0 ? -1 : cpu;
 }
 

@@ -88,7 +88,7 @@ static int sys_query_pages(unsigned long count, void **pages, int *status)
 	return answer(move_pages(0, count, pages, NULL, status, 0));
 }
 
-static int sys_current_cpu(void)
+int hnuma_sys_current_cpu(void)
 {
 	/* A load where glibc has registered restartable sequences (2.35); the vDSO's getcpu else. */
 	return answer(sched_getcpu());
@@ -127,7 +127,7 @@ struct hnuma_sys hnuma_sys = {
 	.set_policy = sys_set_policy,
 	.bind = sys_bind,
 	.query_pages = sys_query_pages,
-	.current_cpu = sys_current_cpu,
+	.current_cpu = hnuma_sys_current_cpu,
 	.membarrier = sys_membarrier,
 	.open = sys_open,
 	.read = sys_read,
