@@ -154,7 +154,7 @@ static int map_memfd(struct hnuma_region *region, const struct hnuma_request *re
 				       hnuma_strerror(error));
 	error = hnuma_sys.map(&trial, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
 	/* The counts were in order a moment ago. */
-	if (error == -ENOMEM && hnuma_limit_check_hugetlb(request))
+	if (error == -ENOMEM && hnuma_limit_check_hugetlb(request, true))
 		return error;
 	if (error)
 		return hnuma_error_set(
@@ -276,7 +276,7 @@ static int explain_populate(struct hnuma_request *request, enum hnuma_backing ba
 					       "more, while %zu bytes were populated",
 					       where, request->size_bytes);
 		/* A count or a limit that now stands in the way most likely did so before. */
-		if (hnuma_limit_check_hugetlb(request))
+		if (hnuma_limit_check_hugetlb(request, true))
 			return hnuma_error_prefix(-ENOMEM, "populating ended early: ");
 		return hnuma_error_set(
 			-ENOMEM,
@@ -440,7 +440,8 @@ int hnuma_backing_take(struct hnuma_region *region, struct hnuma_request *reques
 	bool is_hugetlb = backing == HNUMA_BACKING_HUGETLB;
 	int error;
 
-	error = is_hugetlb ? hnuma_limit_check_hugetlb(request) : hnuma_limit_check_memory(request);
+	error = is_hugetlb ? hnuma_limit_check_hugetlb(request, false)
+			   : hnuma_limit_check_memory(request);
 	if (error) {
 		/* Base pages need as much memory as transparent huge pages. */
 		request->is_final = !is_hugetlb;

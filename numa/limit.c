@@ -104,12 +104,14 @@ static int check_cgroup(const struct hnuma_request *request, enum hnuma_cgroup_k
 		(unsigned long long)(limit.usage_bytes + request->size_bytes), limit.path);
 }
 
-int hnuma_limit_check_hugetlb(const struct hnuma_request *request)
+int hnuma_limit_check_hugetlb(const struct hnuma_request *request, bool has_failed)
 {
 	struct hnuma_hugepages_machine machine;
 	int error = 0;
 
 	if (!hnuma_hugepages_read_machine(&machine)) {
+		if (has_failed)
+			machine.overcommit = 0;
 		if (request->is_bound && request->attr->policy == HNUMA_POLICY_BIND)
 			error = check_node_pages(request, &machine);
 		if (!error)

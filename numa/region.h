@@ -65,8 +65,10 @@ const char *hnuma_request_where(const struct hnuma_request *request, char *text,
 /*
  * limit.c. Each returns 0 when nothing makes failure certain at this moment (which is no promise), or
  * -ENOMEM with a message that names the limit and the command that mends it.
+ *
+ * @has_failed  the kernel has refused already: surplus pages, which might have helped, did not.
  */
-int hnuma_limit_check_hugetlb(const struct hnuma_request *request);
+int hnuma_limit_check_hugetlb(const struct hnuma_request *request, bool has_failed);
 int hnuma_limit_check_memory(const struct hnuma_request *request);
 
 /* Sets the message: why a mapping has only huge_bytes in transparent huge pages. Returns -ENOMEM. */

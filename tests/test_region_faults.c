@@ -148,7 +148,9 @@ static void use(struct hnuma_region *region, const struct fault *fault, bool has
 
 	memset(hnuma_region_base(region), 0x5a, SIZE);
 	placement = verify(region);
-	EXPECT(placement.pages_here == placement.pages_total);
+	/* What is not bound may come to lie on any node. */
+	EXPECT(placement.pages_here + (is_unbound ? placement.pages_elsewhere : 0) ==
+	       placement.pages_total);
 	EXPECT(info.backing >= fault->least);
 	EXPECT(info.backing == HNUMA_BACKING_HUGETLB || strstr(info.reason, "hugetlb pages: "));
 	EXPECT((info.node == HNUMA_NODE_NONE) == is_unbound);
@@ -286,6 +288,29 @@ static void test_destroy_fails(void)
 	CU_ASSERT_EQUAL(info_of(region).backing, HNUMA_BACKING_HUGETLB);
 	CU_ASSERT_EQUAL(hnuma_region_destroy(region), 0);
 	CU_ASSERT_EQUAL(fail_sys_clean(), 0);
+	fail_sys_remove();
+	check_unchanged(&before);
+}
+
+/* What cannot be unmapped keeps addresses, but neither pages nor the promise of any. */
+static void test_unmap_never_works(void)
+{
+	struct hnuma_region_attr attr = make_attr(HNUMA_BACKING_HUGETLB, 0);
+	struct check_state before, now;
+	struct hnuma_region *region;
+
+	if (!check_hugepages(NR_PAGES))
+		return;
+	check_snapshot(&before);
+	fail_sys_install();
+	fail_sys_begin(FAIL_UNMAP, 1, true, -ENOMEM);
+	CU_ASSERT_EQUAL(hnuma_region_create(&region, topology, &attr), -ENOMEM);
+	fail_sys_end();
+	check_snapshot(&now);
+	CU_ASSERT_EQUAL(now.free_pages, before.free_pages);
+	CU_ASSERT_EQUAL(now.reserved_pages, before.reserved_pages);
+	CU_ASSERT_EQUAL(now.open_files, before.open_files);
+	CU_ASSERT_EQUAL(fail_sys_clean(), 2);
 	fail_sys_remove();
 	check_unchanged(&before);
 }
@@ -492,6 +517,7 @@ int main(void)
 		{"each call fails: transparent huge pages", test_faults_thp},
 		{"each allocation fails", test_malloc},
 		{"munmap fails in destroy", test_destroy_fails},
+		{"munmap never works", test_unmap_never_works},
 		{"pages that lie elsewhere", test_elsewhere},
 		{"pages with an error for a node", test_negative_status},
 		{"nobody tells where pages lie", test_unknown},

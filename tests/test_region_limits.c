@@ -307,6 +307,9 @@ static void test_promised(void)
 	void *promise;
 	int fd;
 
+	/* With several nodes the kernel counts promises against all of their pages. */
+	if (hnuma_topology_nr_nodes(topology) > 1)
+		return;
 	if (!check_hugepages_exactly(home, NR_PAGES + 1))
 		return;
 	fd = memfd_create("promise", MFD_HUGETLB | 21u << 26);
@@ -483,7 +486,9 @@ static void in_container(void *arg)
 	CU_ASSERT_EQUAL(info_of(region).node, HNUMA_NODE_NONE);
 	CU_ASSERT_EQUAL(info_of(region).backing, HNUMA_BACKING_HUGETLB);
 	CU_ASSERT_PTR_NOT_NULL(strstr(info_of(region).reason, "not bound to node "));
-	CU_ASSERT_EQUAL(verify(region).pages_here, NR_PAGES);
+	/* Where they came to lie is the kernel's choice. */
+	CU_ASSERT_EQUAL(verify(region).pages_total, NR_PAGES);
+	CU_ASSERT_EQUAL(verify(region).pages_unknown, 0);
 	CU_ASSERT_EQUAL(hnuma_region_destroy(region), 0);
 }
 
@@ -502,6 +507,7 @@ static void without_sys(void *arg)
 	struct hnuma_region *region;
 
 	(void)arg;
+	attr.node = HNUMA_NODE_LOCAL;
 	CU_ASSERT_EQUAL_FATAL(unshare(CLONE_NEWNS), 0);
 	CU_ASSERT_EQUAL_FATAL(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
 	CU_ASSERT_EQUAL_FATAL(mount("none", "/sys", "tmpfs", 0, NULL), 0);
