@@ -206,11 +206,9 @@ static int refuse(const struct source *source, int error)
 	case KIND_XML:
 		return hnuma_error_set(
 			-EINVAL,
-			"%s is \"%s\", which hwloc %x.%x cannot read as a topology "
-			"(%s): name a whole file that lstopo wrote, of no newer "
-			"version, or unset it",
-			source->variable, source->value, hwloc_get_api_version() >> 16,
-			(hwloc_get_api_version() >> 8) & 0xff, hnuma_strerror(error));
+			"%s is \"%s\", which hwloc cannot read as a topology (%s): name "
+			"a file that lstopo wrote, of no newer version, or unset it",
+			source->variable, source->value, hnuma_strerror(error));
 	case KIND_SYSTEM:
 		return hnuma_error_set(-EINVAL, "hwloc cannot read this machine's topology (%s)",
 				       hnuma_strerror(error));
@@ -331,24 +329,6 @@ static char *read_text(const char *path, ssize_t *length)
 	return text;
 }
 
-/* Does the text end as an XML topology must? hwloc's reader runs beyond the end of one that is cut. */
-static bool is_whole(const char *text, size_t length)
-{
-	static const char *const ends[] = {"</topology>", "</root>"};
-
-	if (strlen(text) != length)
-		return false;
-	while (length > 0 && strchr(" \t\r\n", text[length - 1]))
-		length--;
-	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
-		size_t end = strlen(ends[i]);
-
-		if (length >= end && memcmp(text + length - end, ends[i], end) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* Give hwloc an XML file's text. Returns 0 or a negative errno with the message set. */
 static int set_xml(struct hnuma_topology *topology, const struct source *source)
 {
@@ -356,23 +336,27 @@ static int set_xml(struct hnuma_topology *topology, const struct source *source)
 	const char *path = strcmp(source->value, "-") == 0 ? "/dev/stdin" : source->value;
 	ssize_t length;
 	char *text = read_text(path, &length);
-	int error = 0;
+	int line, error = 0;
 
 	if (!text)
 		return refuse(source, (int)-length);
-	if (!is_whole(text, (size_t)length)) {
+	line = hnuma_topology_check_xml(text, (size_t)length);
+	errno = 0;
+	if (line < 0)
 		error = hnuma_error_set(
 			-EINVAL,
 			"%s is \"%s\", which does not end as a topology in XML does: "
 			"it was cut short, or is another kind of file; name a whole "
 			"file that lstopo wrote, or unset it",
 			source->variable, source->value);
-	} else {
-		errno = 0;
-		/* The length counts the NUL, as that of hwloc_topology_export_xmlbuffer() does. */
-		if (hwloc_topology_set_xmlbuffer(topology->hwloc, text, (int)length + 1))
-			error = refuse(source, errno ? errno : EINVAL);
-	}
+	else if (line > 0)
+		error = hnuma_error_set(-EINVAL,
+					"%s is \"%s\", whose line %d is damaged: "
+					"name a file that lstopo wrote, or unset it",
+					source->variable, source->value, line);
+	/* The length counts the NUL, as that of hwloc_topology_export_xmlbuffer() does. */
+	else if (hwloc_topology_set_xmlbuffer(topology->hwloc, text, (int)length + 1))
+		error = refuse(source, errno ? errno : EINVAL);
 	free(text);
 	return error;
 }

@@ -2,7 +2,7 @@
 /*
  * numa/topology_state.h - what a topology is made of: for topology*.c, cpu.c and service.c only.
  *
- *	topology_load.c    environment, /sys -> hwloc's handle
+ *	topology_load.c    environment, /sys -> hwloc's handle; topology_xml.c checks files for it
  *	topology_build.c   hwloc's handle, /sys -> the tables below
  *	topology.c         the tables -> answers
  *
@@ -74,6 +74,14 @@ int hnuma_topology_load(struct hnuma_topology *topology);
 
 /* topology_build.c: fill in the rest. The same returns and rule. */
 int hnuma_topology_build(struct hnuma_topology *topology);
+
+/*
+ * topology_xml.c: can hwloc be trusted with a text in XML?
+ *
+ * Returns 0; -1, the text is not whole; or the number of the first line with a tag that is
+ * damaged. Text that is no XML at all may pass: hwloc refuses it.
+ */
+int hnuma_topology_check_xml(const char *text, size_t length);
 
 /*
  * topology_list.c: read a list of CPUs ("0-3,8") from a file.

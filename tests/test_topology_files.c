@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * tests/test_topology_files.c - other machines' topologies, as hwloc's environment describes them:
- * good ones of every kind, and broken ones, which must be refused quietly.
+ * good ones of every kind, and broken ones, which must be refused quietly. Files in XML that are broken
+ * are in test_topology_xml.
  */
 #include "config.h"
 
@@ -161,131 +162,6 @@ static void test_synthetic(void)
 	CU_ASSERT_EQUAL(hnuma_topology_node_of_cpu(topology, 0), -ENODEV);
 	check_message("no node that has memory is allowed");
 	hnuma_topology_destroy(topology);
-}
-
-static void test_broken_files(void)
-{
-	static const struct {
-		const char *name, *words;
-	} cases[] = {
-		{"newer.xml", "of no newer version"}, {"no-node.xml", "cannot read as a topology"},
-		{"no-cpu.xml", "cannot read as"},     {"large-number.xml", "number 5000"},
-		{"none.xml", "No such file"},	      {".", "Is a directory"},
-	};
-	struct hnuma_topology *topology;
-	struct check_state before;
-
-	check_snapshot(&before);
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		CU_ASSERT_EQUAL(
-			foreign_create(&topology, "HWLOC_XMLFILE", foreign_file(cases[i].name)),
-			-EINVAL);
-		check_message(cases[i].words);
-		if (i != 3) {
-			check_message("HWLOC_XMLFILE is \"");
-			check_message(cases[i].name);
-		}
-	}
-	CU_ASSERT_EQUAL(foreign_create(&topology, "HWLOC_XMLFILE", ""), -EINVAL);
-	check_message("No such file");
-	CU_ASSERT_EQUAL(foreign_create(&topology, "HWLOC_XMLFILE", "/proc/self/exe"), -EINVAL);
-	CU_ASSERT_EQUAL(foreign_create(&topology, "HWLOC_XMLFILE", "/dev/null"), -EINVAL);
-	check_unchanged(&before);
-}
-
-/* Write a machine of one node whose set of CPUs is what the text says. */
-static void put_cpus(const char *path, const char *cpus)
-{
-	FILE *file = fopen(path, "w");
-
-	CU_ASSERT_PTR_NOT_NULL_FATAL(file);
-	fprintf(file,
-		"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-		"<!DOCTYPE topology SYSTEM \"hwloc2.dtd\">\n"
-		"<topology version=\"2.0\">\n"
-		"  <object type=\"Machine\" os_index=\"0\" cpuset=\"0x1\" complete_cpuset=\"%s\" "
-		"allowed_cpuset=\"%s\" nodeset=\"0x1\" complete_nodeset=\"0x1\" "
-		"allowed_nodeset=\"0x1\" gp_index=\"1\">\n"
-		"    <object type=\"NUMANode\" os_index=\"0\" cpuset=\"0x1\" "
-		"complete_cpuset=\"%s\" "
-		"nodeset=\"0x1\" complete_nodeset=\"0x1\" gp_index=\"2\" local_memory=\"4096\"/>\n"
-		"    <object type=\"PU\" os_index=\"0\" cpuset=\"0x1\" complete_cpuset=\"0x1\" "
-		"nodeset=\"0x1\" complete_nodeset=\"0x1\" gp_index=\"3\"/>\n"
-		"  </object>\n"
-		"</topology>\n",
-		cpus, cpus, cpus);
-	fclose(file);
-}
-
-/* Sets of CPUs that are more than a machine can have: endless ones, and very high numbers. */
-static void test_too_many_cpus(void)
-{
-	char path[] = "/tmp/hugenuma-cpus-XXXXXX", cpus[4096];
-	struct hnuma_topology *topology;
-	int fd = mkstemp(path);
-
-	CU_ASSERT_FATAL(fd >= 0);
-	close(fd);
-	put_cpus(path, "0x3");
-	CU_ASSERT_EQUAL_FATAL(foreign_create(&topology, "HWLOC_XMLFILE", path), 0);
-	CU_ASSERT_EQUAL(hnuma_topology_nr_cpus(topology), 2);
-	hnuma_topology_destroy(topology);
-	put_cpus(path, "0xf...f");
-	CU_ASSERT_EQUAL(foreign_create(&topology, "HWLOC_XMLFILE", path), -EINVAL);
-	check_message("above 65535");
-	/* One word of 32 CPUs for each comma. */
-	strcpy(cpus, "0x1");
-	memset(cpus + 3, ',', 2048);
-	strcpy(cpus + 3 + 2048, "0x1");
-	put_cpus(path, cpus);
-	CU_ASSERT_EQUAL(foreign_create(&topology, "HWLOC_XMLFILE", path), -EINVAL);
-	check_message("above 65535");
-	strcpy(cpus, "0x80000000");
-	memset(cpus + 10, ',', 2047);
-	strcpy(cpus + 10 + 2047, "0x1");
-	put_cpus(path, cpus);
-	CU_ASSERT_EQUAL_FATAL(foreign_create(&topology, "HWLOC_XMLFILE", path), 0);
-	CU_ASSERT_EQUAL(hnuma_topology_nr_cpus(topology), 65536);
-	CU_ASSERT_EQUAL(hnuma_topology_node_of_cpu(topology, 65535), 0);
-	CU_ASSERT_EQUAL(hnuma_topology_node_of_cpu(topology, 65534), -ENODEV);
-	hnuma_topology_destroy(topology);
-	unlink(path);
-}
-
-/* Every beginning of a file is either a topology or refused. A child, should hwloc not survive it. */
-static void try_beginnings(void *arg)
-{
-	const char *text = check_read_file(foreign_file(arg));
-	size_t length = strlen(text), nr_refused = 0;
-	char path[] = "/tmp/hugenuma-cut-XXXXXX";
-	int fd = mkstemp(path);
-
-	CU_ASSERT_FATAL(fd >= 0 && length > 1000);
-	for (size_t cut = 0; cut < length; cut++) {
-		struct hnuma_topology *topology;
-		int error;
-
-		if (pwrite(fd, text, cut, 0) != (ssize_t)cut || ftruncate(fd, (off_t)cut))
-			break;
-		error = foreign_create(&topology, "HWLOC_XMLFILE", path);
-		if (error != 0 && error != -EINVAL) {
-			CU_FAIL("another error");
-			break;
-		}
-		nr_refused += error != 0;
-		hnuma_topology_destroy(topology);
-	}
-	/* Only the newline at the end can be spared. */
-	CU_ASSERT_EQUAL(nr_refused, length - 1);
-	check_message("it was cut short");
-	close(fd);
-	unlink(path);
-}
-
-static void test_truncated(void)
-{
-	CU_ASSERT_EQUAL(check_in_child(try_beginnings, "sparse.xml"), 0);
-	CU_ASSERT_EQUAL(check_in_child(try_beginnings, "tiers.xml"), 0);
 }
 
 /* A file that says it is of this system is believed. */
@@ -532,9 +408,6 @@ int main(void)
 		{"sparse numbers", test_sparse},
 		{"tiers of memory", test_tiers},
 		{"synthetic", test_synthetic},
-		{"broken files", test_broken_files},
-		{"too many CPUs", test_too_many_cpus},
-		{"truncated files", test_truncated},
 		{"HWLOC_THISSYSTEM", test_claim},
 		{"HWLOC_COMPONENTS", test_components},
 		{"HWLOC_FSROOT", test_fsroot},
