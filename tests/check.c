@@ -221,7 +221,7 @@ int check_main(const char *module, CU_TestInfo *tests)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	alarm(hnuma_check_timeout());
 	/* What one program makes may take the huge pages that another one counts. */
-	hnuma_check_lock();
+	check_lock();
 	if (CU_initialize_registry() != CUE_SUCCESS || CU_register_suites(suites) != CUE_SUCCESS) {
 		fprintf(stderr, "%s: CUnit: %s\n", module, CU_get_error_msg());
 		return EXIT_FAILURE;

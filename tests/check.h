@@ -20,6 +20,13 @@
 int check_main(const char *module, CU_TestInfo *tests);
 
 /*
+ * Wait until no other test program takes huge pages or changes the machine's counts of them, and keep
+ * it so until this one ends. check_main() begins with it; a program that maps memory before that calls
+ * it itself. Every descriptor that these helpers need is open afterwards. Cheap when done already.
+ */
+void check_lock(void);
+
+/*
  * Have at least `pages` free 2 MB hugetlb pages on every node that has memory until the program
  * ends. Returns false, and marks the running test as skipped with the reason printed, when that
  * cannot be had (not root, no room).

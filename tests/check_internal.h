@@ -12,10 +12,4 @@ void hnuma_check_fail(const char *file, unsigned line, const char *format, ...)
 /* Seconds after which a test program gives up. */
 unsigned hnuma_check_timeout(void);
 
-/*
- * Wait until no other test program changes the machine's huge page counts, and keep it so until this
- * one ends. Every descriptor that these helpers need is open afterwards. Cheap when done already.
- */
-void hnuma_check_lock(void);
-
 #endif

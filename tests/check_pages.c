@@ -211,7 +211,7 @@ static int open_lock_file(void)
 	return fd;
 }
 
-void hnuma_check_lock(void)
+void check_lock(void)
 {
 	static bool done;
 	int fd;
@@ -269,7 +269,7 @@ static void set_free(const struct node *node, long pages)
 
 static bool may_reserve(void)
 {
-	hnuma_check_lock();
+	check_lock();
 	if (guardian >= 0)
 		return true;
 	if (nr_nodes == 0)
@@ -284,7 +284,7 @@ bool check_hugepages(size_t pages)
 	bool enough = true;
 	long wanted;
 
-	hnuma_check_lock();
+	check_lock();
 	wanted = (long)pages + promised_pages();
 	for (unsigned i = 0; i < nr_nodes; i++)
 		enough = enough && free_pages(&nodes[i]) >= wanted;
@@ -314,8 +314,9 @@ bool check_hugepages_exactly(int node, size_t pages)
 		set_free(&nodes[i], (long)pages);
 		if (free_pages(&nodes[i]) == (long)pages)
 			return true;
-		check_skip("node %d has %ld free huge pages, the test needs exactly %zu", node,
-			   free_pages(&nodes[i]), pages);
+		check_skip("node %d has %ld free huge pages (%ld promised to other programs), the "
+			   "test needs exactly %zu",
+			   node, free_pages(&nodes[i]), promised_pages(), pages);
 		return false;
 	}
 	check_skip("there is no node %d with huge pages", node);

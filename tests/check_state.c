@@ -90,7 +90,7 @@ static void note(struct check_state *state)
 
 void check_snapshot(struct check_state *state)
 {
-	hnuma_check_lock();
+	check_lock();
 	note(state);
 }
 

@@ -324,6 +324,7 @@ int main(void)
 
 	if (hnuma_topology_create(&topology))
 		return 1;
+	check_lock();
 	if (!make_regions())
 		return 1;
 	code = check_main("scratch_nodes", tests);
