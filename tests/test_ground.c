@@ -6,6 +6,7 @@
  */
 #include "config.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -188,6 +189,55 @@ static void test_foreign(void)
 	CU_ASSERT_EQUAL(check_in_child(foreign, NULL), 0);
 }
 
+/* Several threads at once, each with grounds of its own. */
+struct maker {
+	pthread_t thread;
+	const struct hnuma_ground_request *request;
+	int nr_failures;
+};
+
+static void *make_many(void *arg)
+{
+	struct maker *maker = arg;
+
+	for (int i = 0; i < 100; i++) {
+		struct hnuma_ground ground;
+
+		if (hnuma_ground_create(&ground, topology, &service, maker->request)) {
+			maker->nr_failures++;
+			continue;
+		}
+		*(volatile char *)hnuma_region_base(ground.regions[0]) = 1;
+		maker->nr_failures += hnuma_ground_destroy(&ground) != 0;
+	}
+	return NULL;
+}
+
+static void test_threads(void)
+{
+	struct hnuma_ground_request request = make_request();
+	struct check_state before, after;
+	struct maker makers[4];
+
+	if (!check_hugepages(8))
+		return;
+	check_snapshot(&before);
+	for (int i = 0; i < 4; i++) {
+		makers[i].request = &request;
+		makers[i].nr_failures = 0;
+		CU_ASSERT_EQUAL_FATAL(
+			pthread_create(&makers[i].thread, NULL, make_many, &makers[i]), 0);
+	}
+	for (int i = 0; i < 4; i++) {
+		pthread_join(makers[i].thread, NULL);
+		CU_ASSERT_EQUAL(makers[i].nr_failures, 0);
+	}
+	/* The threads' own stacks may stay with the C library. */
+	check_snapshot(&after);
+	after.mappings = before.mappings;
+	CU_ASSERT_EQUAL(memcmp(&before, &after, sizeof(before)), 0);
+}
+
 static int create_and_destroy(void)
 {
 	struct hnuma_ground_request request = make_request();
@@ -220,6 +270,7 @@ int main(void)
 		{"destroy fails", test_destroy_fails},
 		{"fork", test_fork},
 		{"another machine's topology", test_foreign},
+		{"several threads at once", test_threads},
 		{"each allocation fails", test_malloc},
 		CU_TEST_INFO_NULL,
 	};

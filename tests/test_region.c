@@ -372,34 +372,45 @@ static void test_foreign_topology(void)
 	CU_ASSERT_EQUAL(check_in_child(foreign_topology, NULL), 0);
 }
 
-/* The guard gaps are there, and the region is one mapping with its name. */
+/* One mapping of the region's size, without access on both sides, bound for good. */
+static void expect_mapping(const struct hnuma_region *region, const char *access)
+{
+	unsigned long base = (unsigned long)region->base, end = base + region->size_bytes;
+	char line[128], permissions[8] = "";
+	const char *maps = check_read_file("/proc/self/maps");
+
+	snprintf(line, sizeof(line), "\n%08lx-%08lx %s ", base, end, access);
+	CU_ASSERT_PTR_NOT_NULL(strstr(maps, line));
+	snprintf(line, sizeof(line), "-%08lx ---p ", base);
+	CU_ASSERT_PTR_NOT_NULL(strstr(maps, line));
+	snprintf(line, sizeof(line), "\n%08lx-", end);
+	maps = strstr(maps, line);
+	CU_ASSERT_FATAL(maps && sscanf(maps, "%*s %7s", permissions) == 1);
+	CU_ASSERT_STRING_EQUAL(permissions, "---p");
+	/* "static": it stays so when the cpuset changes. */
+	snprintf(line, sizeof(line), "%08lx bind=static:%d ", base, home);
+	CU_ASSERT_PTR_NOT_NULL(strstr(check_read_file("/proc/self/numa_maps"), line));
+}
+
 static void test_mapping(void)
 {
 	struct hnuma_region_attr attr = make_attr(2, HNUMA_BACKING_HUGETLB);
 	struct hnuma_region *region;
-	char line[128], policy[64];
-	const char *maps;
+	char name[64];
 
 	if (!check_hugepages(2))
 		return;
 	attr.name = "Kv_cache-1.x";
 	region = create(&attr);
-	maps = check_read_file("/proc/self/maps");
-	snprintf(line, sizeof(line), "%08lx-%08lx rw-s", (unsigned long)region->base,
-		 (unsigned long)(region->base + 2 * PAGE));
-	CU_ASSERT_PTR_NOT_NULL(strstr(maps, line));
-	snprintf(line, sizeof(line), "/memfd:hugenuma:Kv_cache-1.x:node%d", home);
-	CU_ASSERT_PTR_NOT_NULL(strstr(maps, line));
-	snprintf(line, sizeof(line), "-%08lx ---p", (unsigned long)region->base);
-	CU_ASSERT_PTR_NOT_NULL(strstr(maps, line));
-	snprintf(line, sizeof(line), "\n%08lx-", (unsigned long)(region->base + 2 * PAGE));
-	maps = strstr(maps, line);
-	CU_ASSERT_PTR_NOT_NULL_FATAL(maps);
-	CU_ASSERT_PTR_NOT_NULL(strstr(maps, "---p"));
-	/* Bound, and staying so when the cpuset changes. */
-	snprintf(policy, sizeof(policy), "%08lx bind=static:%d ", (unsigned long)region->base,
-		 home);
-	CU_ASSERT_PTR_NOT_NULL(strstr(check_read_file("/proc/self/numa_maps"), policy));
+	expect_mapping(region, "rw-s");
+	snprintf(name, sizeof(name), "/memfd:hugenuma:Kv_cache-1.x:node%d", home);
+	CU_ASSERT_PTR_NOT_NULL(strstr(check_read_file("/proc/self/maps"), name));
+	CU_ASSERT_EQUAL(hnuma_region_destroy(region), 0);
+	if (!check_hugepages_exactly(home, 0))
+		return;
+	attr.least_backing = HNUMA_BACKING_THP;
+	region = create(&attr);
+	expect_mapping(region, "rw-p");
 	CU_ASSERT_EQUAL(hnuma_region_destroy(region), 0);
 }
 

@@ -14,6 +14,7 @@
 
 #include <hugenuma.h>
 
+#include "numa/region.h"
 #include "numa/sys.h"
 #include "tests/check.h"
 
@@ -212,6 +213,24 @@ static void test_backing(void)
 		free(text);
 		CU_ASSERT_EQUAL(hnuma_manager_destroy(manager), 0);
 	}
+}
+
+/* A reason can quote a path, and be cut in the middle of a character: it stays a JSON string. */
+static void test_reason_of_any_bytes(void)
+{
+	struct hnuma_region *region;
+	json_t *root;
+
+	open_manager(HNUMA_BACKING_BASE);
+	region = (struct hnuma_region *)(uintptr_t)hnuma_manager_region(manager, node);
+	strcpy(region->reason, "\"quoted\" \\x2d\ttab \x01 %s \xc3");
+	root = print_json();
+	CU_ASSERT_STRING_EQUAL(
+		json_string_value(json_object_get(json_array_get(json_object_get(root, "nodes"), 0),
+						  "reason")),
+		"\"quoted\" \\x2d\ttab \x01 %s ?");
+	json_decref(root);
+	CU_ASSERT_EQUAL(hnuma_manager_destroy(manager), 0);
 }
 
 static int refuse_get_policy(int *mode, unsigned long *mask, unsigned long max_node, void *address,
@@ -474,6 +493,7 @@ int main(void)
 	CU_TestInfo tests[] = {
 		{"JSON", test_json},
 		{"backing", test_backing},
+		{"reason of any bytes", test_reason_of_any_bytes},
 		{"unbound", test_unbound},
 		{"text", test_text},
 		{"Prometheus", test_prometheus},
