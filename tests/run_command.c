@@ -16,19 +16,9 @@
 
 #include "tests/check.h"
 #include "tests/run_command.h"
+#include "tools/prefault.h"
 
 #define MOST_ARGUMENTS 24
-
-/* Sanitizers touch memory of their own whenever they like. */
-#ifndef __has_feature
-#define __has_feature(x) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || \
-	__has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define FAULTS_COUNT false
-#else
-#define FAULTS_COUNT true
-#endif
 
 struct command_outcome command_outcome;
 
@@ -208,20 +198,15 @@ void command_is_placed(const json_t *root, const char *backing)
 
 void command_has_no_faults(const json_t *root)
 {
-	if (FAULTS_COUNT && command_number(root, "run", "moved_pages") == 0)
+	if (PREFAULT_HOLDS && command_number(root, "run", "moved_pages") == 0)
 		command_expect(command_number(root, "run", "minor_faults") +
 					       command_number(root, "run", "major_faults") ==
 				       0,
 			       "no page faults");
 }
 
-/* All went well. With sanitizers there may be page faults, which fail a run on hugetlb pages. */
 void command_has_verdict(const json_t *root, const char *verdict, int code)
 {
-	if (!FAULTS_COUNT && command_outcome.code == 1 &&
-	    json_array_size(json_object_get(root, "problems")) == 1 &&
-	    strstr(command_outcome.out, "page faults after start-up"))
-		return;
 	command_expect(command_outcome.code == code, "the exit code");
 	command_expect(strcmp(command_text(root, "verdict"), verdict) == 0, verdict);
 	command_expect(json_array_size(json_object_get(root, "problems")) == 0, "no problem");

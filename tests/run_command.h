@@ -2,8 +2,8 @@
 /*
  * tests/run_command.h - runs the command `hugenuma` and looks at what it said.
  *
- * The command is what HUGENUMA_COMMAND names, else $top_builddir/hugenuma, else ./hugenuma or the one
- * that PATH finds.
+ * The command is what HUGENUMA_COMMAND names, else $top_builddir/hugenuma, else ./hugenuma or the
+ * one that PATH finds.
  */
 #ifndef HUGENUMA_TESTS_RUN_COMMAND_H
 #define HUGENUMA_TESTS_RUN_COMMAND_H
@@ -25,12 +25,18 @@ extern struct command_outcome command_outcome;
 /* Run the command with the words of a line; the word '' is an empty one. */
 void command_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* The same in two halves. The files come from command_output(), and are closed by the second half. */
+/*
+ * The same in two halves. The files come from command_output(), and are closed by the second
+ * half.
+ */
 int command_output(void);
 pid_t command_start(const char *line, int out, int err);
 void command_finish(pid_t child, int out, int err);
 
-/* A file of requests, all alike, whose path is valid until the next one is made. The caller removes it. */
+/*
+ * A file of requests, all alike, whose path is valid until the next one is made. The caller
+ * removes it.
+ */
 const char *command_trace(unsigned nr_requests, unsigned context, unsigned generated);
 
 /* Fail the running test, and show what the command said, when something expected is not so. */
@@ -46,7 +52,7 @@ json_t *command_report(void);
 json_int_t command_number(const json_t *root, const char *object, const char *key);
 const char *command_text(const json_t *object, const char *key);
 
-/* The exit code, the verdict, no problem. Under a sanitizer page faults are no problem. */
+/* The exit code, the verdict, no problem. */
 void command_has_verdict(const json_t *root, const char *verdict, int code);
 
 /* Every page of every object lies where it was asked for; of this backing, where one is named. */

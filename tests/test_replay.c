@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tests/test_replay.c - the engine of `hugenuma replay` on memories that behave, run short, and lie.
+ * tests/test_replay.c - the engine of `hugenuma replay` on memories that behave, run short, and
+ * lie.
  *
- * The engine is what tells a user that no memory had two owners. So it is given memories that hand the
- * same bytes out twice, refuse what they have, and lose blocks, and must say so each time and end.
+ * The engine is what tells a user that no memory had two owners. So it is given memories that
+ * hand the same bytes out twice, refuse what they have, and lose blocks, and must say so each
+ * time and end.
  */
 #include "config.h"
 
@@ -263,7 +265,10 @@ static int release_bulk_lent(struct memory_worker *worker, void *const *blocks, 
 static void test_overlap(bool fill)
 {
 	open_all(100, 100000, 1);
-	/* Requests of one worker: with more, ThreadSanitizer would rightly report what is done here. */
+	/*
+	 * Requests of one worker: with more, ThreadSanitizer would rightly report what is done
+	 * here.
+	 */
 	nr_workers = 1;
 	nr_hidden = 0;
 	bent.acquire_bulk = acquire_bulk_lent;
@@ -291,7 +296,9 @@ static void *acquire_scribbling(struct memory_worker *worker)
 	static uint64_t *victim;
 	void *block = straight->acquire(worker);
 
-	/* The block that the request got 16 tokens ago, full by now: its first token's last word. */
+	/*
+	 * The block that the request got 16 tokens ago, full by now: its first token's last word.
+	 */
 	if (nr_calls == 0)
 		victim = block;
 	else if (nr_calls == model.layers)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tests/test_replay_command.c - the command `hugenuma` and its `replay` as a user runs them: options,
- * bad input, malloc, Ctrl-C, a full disk. What it does with huge pages is in test_replay_pages.c.
+ * tests/test_replay_command.c - the command `hugenuma` and its `replay` as a user runs them:
+ * options, bad input, malloc, Ctrl-C, a full disk. What it does with huge pages is in
+ * test_replay_pages.c.
  */
 #include "config.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tests/test_replay_pages.c - `hugenuma replay` on huge pages: enough of them, too few, none; and all
- * of a real trace, where one is at hand.
+ * tests/test_replay_pages.c - `hugenuma replay` on huge pages: enough of them, too few, none; and
+ * all of a real trace, where one is at hand.
  */
 #include "config.h"
 
@@ -110,7 +110,7 @@ static void test_few_pages(void)
 		command_has_verdict(root, "as promised", 0);
 		command_is_placed(root, "hugetlb");
 		command_expect(strcmp(command_text(json_object_get(root, "job"), "pool_reason"),
-				      "what the free huge pages hold") == 0,
+				      "as free huge pages allow") == 0,
 			       "the reason of the pool's size");
 		command_expect(command_number(root, "job", "pool_bytes_per_node") < 64 << 21,
 			       "the size");
@@ -149,8 +149,8 @@ static void test_no_pages(void)
 }
 
 /*
- * The whole of a real trace, where it is at hand. That it is not is said, but is no skipped test: the
- * file is not part of this project.
+ * The whole of a real trace, where it is at hand. That it is not is said, but is no skipped test:
+ * the file is not part of this project.
  */
 static void test_real_trace(void)
 {

@@ -276,7 +276,8 @@ static void test_writing_numbers(void)
 	CU_ASSERT_STRING_EQUAL(units_time(text, 12700), "12.7 us");
 	CU_ASSERT_STRING_EQUAL(units_time(text, 999.9), "1.00 us");
 	CU_ASSERT_STRING_EQUAL(units_time(text, 3e9), "3.00 s");
-	CU_ASSERT_STRING_EQUAL(units_duration(text, 8.04), "8.0 s");
+	CU_ASSERT_STRING_EQUAL(units_duration(text, 8.04), "8 s");
+	CU_ASSERT_STRING_EQUAL(units_duration(text, 8.1), "8.1 s");
 	CU_ASSERT_STRING_EQUAL(units_duration(text, 59.7), "1 min 0 s");
 	CU_ASSERT_STRING_EQUAL(units_duration(text, 3725), "1 h 2 min");
 }

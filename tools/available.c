@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tools/available.c - how much memory is there to be had, by the machine and by the process's cgroup.
- * Calls libc only.
+ * tools/available.c - how much memory is there to be had, by the machine and by the process's
+ * cgroup. Calls libc only.
  *
  * Only for memory that is not hugetlb: whoever takes more than this is killed without a word.
  */

@@ -2,9 +2,9 @@
 /*
  * tools/generator.c - makes requests up, for who has no trace at hand. Calls libc only.
  *
- * The lengths of real prompts and answers are lognormal to the eye: most are short, a few very long.
- * The figures are those of a published trace of a code completion service (mean and deviation of the
- * logarithms), cut where its longest requests are.
+ * The lengths of real prompts and answers are lognormal to the eye: most are short, a few very
+ * long. The figures are those of a published trace of a code completion service (mean and
+ * deviation of the logarithms), cut where its longest requests are.
  */
 #include "config.h"
 

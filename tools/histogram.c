@@ -12,8 +12,8 @@
 #define HALF (1u << HISTOGRAM_HALF_BITS)
 
 /*
- * The first 2 * HALF buckets hold one value each. From there on a value keeps its HISTOGRAM_HALF_BITS
- * + 1 leading bits: `shift` is how many were cut off.
+ * The first 2 * HALF buckets hold one value each. From there on a value keeps its
+ * HISTOGRAM_HALF_BITS + 1 leading bits: `shift` is how many were cut off.
  */
 static unsigned bucket_of(uint64_t value)
 {

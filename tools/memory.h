@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tools/memory.h - one small interface over the memories that a replay can run on: hugenuma's manager
- * (memory_hugenuma.c) and plain malloc (memory_malloc.c). Calls <hugenuma.h> and libc.
+ * tools/memory.h - one small interface over the memories that a replay can run on: hugenuma's
+ * manager (memory_hugenuma.c) and plain malloc (memory_malloc.c). Calls <hugenuma.h> and libc.
  *
- * Threads: enter and leave run in the worker's own thread; everything between them as well, and at
- * the same time in all workers. step_reset is for one worker of a node, while the others of that node
- * neither allocate for a step nor use what they had.
+ * Threads: enter and leave run in the worker's own thread; everything between them as well, and
+ * at the same time in all workers. step_reset is for one worker of a node, while the others of
+ * that node neither allocate for a step nor use what they had.
  */
 #ifndef HUGENUMA_TOOLS_MEMORY_H
 #define HUGENUMA_TOOLS_MEMORY_H

@@ -32,7 +32,10 @@ static int enter(struct memory_worker *worker)
 	error = hnuma_lane_open(&worker->lane, own->arenas[worker->node]);
 	if (error)
 		goto unpin;
-	/* The first call of each kind, so that whatever it sets up is there before the first step. */
+	/*
+	 * The first call of each kind, so that whatever it sets up is there before the first
+	 * step.
+	 */
 	space = hnuma_scratch_acquire(own->scratch);
 	hnuma_scratch_release(space);
 	(void)hnuma_errormsg();

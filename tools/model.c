@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * tools/model.c - the shapes of real language models, from their published configurations
- * (num_hidden_layers, num_attention_heads, num_key_value_heads, head size, hidden_size, vocab_size).
- * Calls libc only.
+ * (num_hidden_layers, num_attention_heads, num_key_value_heads, head size, hidden_size,
+ * vocab_size). Calls libc only.
  *
  * A model belongs here when a block of 16 tokens fits the pool's largest class, 256 KB.
  */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tools/model.h - the shapes of real language models, as far as memory is concerned. Calls libc only.
+ * tools/model.h - the shapes of real language models, as far as memory is concerned. Calls libc
+ * only.
  */
 #ifndef HUGENUMA_TOOLS_MODEL_H
 #define HUGENUMA_TOOLS_MODEL_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tools/prefault.c - has every page of the process present, and as far as possible left alone. Calls
- * libc only.
+ * tools/prefault.c - has every page of the process present, and as far as possible left alone.
+ * Calls libc only.
  */
 #include "config.h"
 

@@ -9,7 +9,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Does it hold? A program that a sanitizer has instrumented touches more memory whenever it likes. */
+/*
+ * Does it hold? A program that a sanitizer has instrumented touches more memory whenever it
+ * likes.
+ */
 #ifndef __has_feature
 #define __has_feature(x) 0
 #endif
@@ -21,9 +24,10 @@
 #endif
 
 /*
- * Populate what is mapped now: code and constants for reading, private memory (heap, stacks, data)
- * for writing. From then on a page fault is taken only for memory that is mapped later. Best effort:
- * what the kernel refuses stays as it is. Shared mappings and those above 64 MB are left alone.
+ * Populate what is mapped now: code and constants for reading, private memory (heap, stacks,
+ * data) for writing. From then on a page fault is taken only for memory that is mapped later.
+ * Best effort: what the kernel refuses stays as it is. Shared mappings and those above 64 MB are
+ * left alone.
  */
 void prefault_process(void);
 

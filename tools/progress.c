@@ -4,6 +4,7 @@
  */
 #include "config.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -12,7 +13,7 @@
 #include "tools/progress.h"
 #include "tools/units.h"
 
-#define BAR_CELLS    24
+#define BAR_CELLS    16
 #define RATE_SECONDS 3.0 /* the rate is that of the last few seconds */
 
 static unsigned terminal_columns(void)
@@ -62,9 +63,10 @@ void progress_draw(struct progress_line *line, uint64_t requests, uint64_t reque
 		   uint64_t tokens, uint64_t tokens_total, double seconds)
 {
 	double share = tokens_total ? (double)tokens / (double)tokens_total : 0.0;
-	char bar[BAR_CELLS + 1], done[UNITS_TEXT], all[UNITS_TEXT], rate[UNITS_TEXT];
-	char left[UNITS_TEXT] = "", text[256];
+	char bar[BAR_CELLS + 1], done[UNITS_TEXT], all[UNITS_TEXT], number[UNITS_TEXT];
+	char text[256];
 	unsigned cells;
+	int used;
 
 	if (!line->is_on || seconds - line->drawn < 0.2)
 		return;
@@ -76,14 +78,16 @@ void progress_draw(struct progress_line *line, uint64_t requests, uint64_t reque
 	memset(bar, '.', BAR_CELLS);
 	memset(bar, '#', cells);
 	bar[BAR_CELLS] = '\0';
-	if (line->rate > 0.0 && tokens_total > tokens)
-		units_duration(
-			left,
-			(double)(uint64_t)((double)(tokens_total - tokens) / line->rate + 1.0));
-	snprintf(text, sizeof(text), "%3.0f%% [%s] %s of %s requests, %s tokens/s%s%s%s",
-		 100.0 * share, bar, units_count(done, requests), units_count(all, requests_total),
-		 units_count(rate, (uint64_t)line->rate), *left ? ", " : "", left,
-		 *left ? " left" : "");
+	used = snprintf(text, sizeof(text), "%3.0f%% [%s] %s of %s requests", 100.0 * share, bar,
+			units_count(done, requests), units_count(all, requests_total));
+	if (line->rate > 0.0)
+		used += snprintf(text + used, sizeof(text) - (size_t)used, ", %s tokens/s",
+				 units_count(number, (uint64_t)line->rate));
+	/* A guess from the first moments would only be laughed at. */
+	if (line->rate > 0.0 && share > 0.01 && seconds > 1.0 && tokens < tokens_total)
+		snprintf(
+			text + used, sizeof(text) - (size_t)used, ", %s left",
+			units_duration(number, ceil((double)(tokens_total - tokens) / line->rate)));
 	show(text);
 }
 

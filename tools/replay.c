@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tools/replay.c - `hugenuma replay`: reads the options and the requests, takes the memory, runs, and
- * reports. Calls <hugenuma.h> and libc.
+ * tools/replay.c - `hugenuma replay`: reads the options and the requests, takes the memory, runs,
+ * and reports. Calls <hugenuma.h> and libc.
  */
 #include "config.h"
 

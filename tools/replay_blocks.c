@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tools/replay_blocks.c - writes a request's keys and values into its blocks, and checks them before
- * the blocks are released. Calls libc only.
+ * tools/replay_blocks.c - writes a request's keys and values into its blocks, and checks them
+ * before the blocks are released. Calls libc only.
  *
  * A block holds MODEL_BLOCK_TOKENS tokens of one layer, each token's keys and values side by side:
  *
@@ -34,7 +34,8 @@ static unsigned char *block_at(const struct replay_slot *slot, const struct layo
 
 /*
  * Lines that lie a kilobyte apart, in blocks that lie anywhere: nothing in the processor guesses
- * which comes next. Asking for a block's lines while the block before it is at work halves the time.
+ * which comes next. Asking for a block's lines while the block before it is at work halves the
+ * time.
  */
 static inline void prefetch(const unsigned char *block, const struct layout *layout)
 {

@@ -2,8 +2,8 @@
 /*
  * tools/replay_json.c - a replay's report as one JSON object. Calls jansson and libc.
  *
- * Sizes are bytes, times nanoseconds unless the key says otherwise. Keys may be added, and those that
- * are there keep their meaning. What malloc cannot tell is null.
+ * Sizes are bytes, times nanoseconds unless the key says otherwise. Keys may be added, and those
+ * that are there keep their meaning. What malloc cannot tell is null.
  */
 #include "config.h"
 

@@ -3,10 +3,11 @@
  * tools/replay_judge.c - collects what a replay's memory says about itself, and judges it. Calls
  * <hugenuma.h> and libc.
  *
- * Always a failure: memory with two owners, a call that was refused, a block that never came back,
- * books that do not add up, a page on another node. On hugetlb pages, or with --strict: also a page of
- * which the kernel would not say where it lies, and a page fault after start-up, see judge_faults().
- * On lesser pages those two can happen to the best of memories, and are noted.
+ * Always a failure: memory with two owners, a call that was refused, a block that never came
+ * back, books that do not add up, a page on another node than it was bound to. On hugetlb pages,
+ * or with --strict: also a page of which the kernel would not say where it lies, and a page fault
+ * after start-up, see judge_faults(). On lesser pages those two can happen to the best of
+ * memories, and are noted.
  */
 #include "config.h"
 
@@ -17,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/prefault.h"
 #include "tools/replay_report.h"
 #include "tools/units.h"
 
@@ -58,26 +60,33 @@ static void judge_classes(struct replay_report *report)
 	}
 }
 
-static void judge_object(struct replay_report *report, const struct memory_object_row *row)
+/* Pages of one object in a place that was not asked for, or in none that is known. */
+static void judge_pages(struct replay_report *report, const struct memory_object_row *row,
+			uint64_t pages, bool is_promised, const char *where)
 {
-	bool is_promised = row->info.backing == HNUMA_BACKING_HUGETLB || report->options->strict;
 	char count[UNITS_TEXT];
 
-	if (row->placement.pages_elsewhere > 0)
-		replay_report_problem(report, "node %d: %s pages of the %s lie on other nodes",
-				      row->node, units_count(count, row->placement.pages_elsewhere),
-				      row->object);
-	if (row->placement.pages_unknown == 0)
+	if (pages == 0)
 		return;
-	if (is_promised && row->info.node != HNUMA_NODE_NONE)
-		replay_report_problem(report,
-				      "node %d: the kernel does not tell where %s pages of the %s "
-				      "lie",
-				      row->node, units_count(count, row->placement.pages_unknown),
-				      row->object);
+	units_count(count, pages);
+	if (is_promised)
+		replay_report_problem(report, "node %d: %s pages of the %s lie %s", row->node,
+				      count, row->object, where);
 	else
-		note(report, "node %d: the kernel does not tell where %s pages of the %s lie",
-		     row->node, units_count(count, row->placement.pages_unknown), row->object);
+		note(report, "node %d: %s pages of the %s lie %s", row->node, count, row->object,
+		     where);
+}
+
+static void judge_object(struct replay_report *report, const struct memory_object_row *row)
+{
+	bool is_bound = row->info.node != HNUMA_NODE_NONE;
+	bool is_hugetlb = row->info.backing == HNUMA_BACKING_HUGETLB;
+	bool is_strict = report->options->strict;
+
+	judge_pages(report, row, row->placement.pages_elsewhere, is_bound || is_strict,
+		    "on other nodes");
+	judge_pages(report, row, row->placement.pages_unknown,
+		    (is_bound && is_hugetlb) || is_strict, "where the kernel does not tell");
 }
 
 /* The parts of a node share its region, so what is true of one is true of all. */
@@ -101,13 +110,16 @@ static void judge_objects(struct replay_report *report)
 }
 
 /*
- * Faults are the memory's fault on hugetlb pages, which nobody moves, unless the kernel was moving base
- * pages at that time: the workers' stacks and code lie on such.
+ * Faults are the memory's fault on hugetlb pages, which nobody moves, unless the kernel was
+ * moving base pages at that time: the workers' stacks and code lie on such, and each worker may
+ * trip over each page that moves.
  */
 static void judge_faults(struct replay_report *report)
 {
 	uint64_t faults = report->result->minor_faults + report->result->major_faults;
 	uint64_t moved = report->result->moved_pages;
+	const char *why = "on memory that is not hugetlb";
+	bool is_excused = faults <= moved * report->size->nr_workers;
 	bool is_hugetlb = false;
 	char count[UNITS_TEXT], moved_count[UNITS_TEXT];
 	unsigned i;
@@ -117,19 +129,18 @@ static void judge_faults(struct replay_report *report)
 	for (i = 0; i < report->nr_objects; i++)
 		is_hugetlb |= report->objects[i].info.backing == HNUMA_BACKING_HUGETLB;
 	units_count(count, faults);
-	if (report->options->strict || (is_hugetlb && moved == 0))
+	if (!PREFAULT_HOLDS)
+		why = "of which the sanitizer in this program takes some";
+	if (report->options->strict || (is_hugetlb && !is_excused && PREFAULT_HOLDS))
 		replay_report_problem(report, "the workers took %s page faults after start-up",
 				      count);
-	else if (moved > 0)
+	else if (is_excused)
 		note(report,
 		     "the workers took %s page faults after start-up, while the kernel moved %s "
 		     "pages of this machine, of which the workers' own stacks and code may be some",
 		     count, units_count(moved_count, moved));
 	else
-		note(report,
-		     "the workers took %s page faults after start-up, on memory that is "
-		     "not hugetlb",
-		     count);
+		note(report, "the workers took %s page faults after start-up, %s", count, why);
 }
 
 static int ask(struct replay_report *report, const struct memory *memory)

@@ -47,9 +47,8 @@ static void print_job(const struct replay_report *report)
 	char a[UNITS_TEXT], b[UNITS_TEXT], c[UNITS_TEXT];
 	unsigned n;
 
-	printf("\n  model     %s: %u layers, %u KV heads of %u, %u hidden, %s words\n", model->name,
-	       model->layers, model->kv_heads, model->head_size, model->hidden,
-	       units_count(a, model->vocab));
+	printf("\n  model     %s: %u layers, %u KV heads of %u\n", model->name, model->layers,
+	       model->kv_heads, model->head_size);
 	printf("            %d tokens of a layer take %s, in a block of %s\n", MODEL_BLOCK_TOKENS,
 	       units_size(a, model_block_bytes(model)),
 	       units_size(b, hnuma_class_size(size->block_class)));
@@ -63,11 +62,11 @@ static void print_job(const struct replay_report *report)
 	for (n = 0; n < size->nr_nodes; n++)
 		printf("%s %d", n ? "," : "", size->nodes[n]);
 	printf("; each runs up to %u requests\n", options->batch);
-	printf("  memory    %s; for blocks %s a node (%s): %s of %s\n",
-	       options->is_malloc ? "malloc" : "hugenuma",
-	       units_size(a, size->config.pool_bytes_per_node), size->pool_reason,
+	printf("  memory    %s\n", options->is_malloc ? "malloc" : "hugenuma");
+	printf("  pool      %s a node: %s blocks of %s (%s)\n",
+	       units_size(a, size->config.pool_bytes_per_node),
 	       units_count(b, report->blocks_per_node),
-	       units_size(c, hnuma_class_size(size->block_class)));
+	       units_size(c, hnuma_class_size(size->block_class)), size->pool_reason);
 }
 
 static void print_run(const struct replay_report *report)
@@ -202,8 +201,8 @@ static void print_verdict(const struct replay_report *report)
 			     : "\nAll as promised");
 	printf(report->options->is_malloc
 		       ? ": no memory had two owners.\n"
-		       : ":\nno memory had two owners, every block came back, no page is known to "
-			 "lie elsewhere.\n");
+		       : ":\nno memory had two owners, every block came back, no page is seen "
+			 "elsewhere.\n");
 }
 
 void replay_report_print(const struct replay_report *report)

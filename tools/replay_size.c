@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tools/replay_size.c - which CPUs and nodes a replay uses, and how much memory it takes there. Calls
- * <hugenuma.h> and libc.
+ * tools/replay_size.c - which CPUs and nodes a replay uses, and how much memory it takes there.
+ * Calls <hugenuma.h> and libc.
  *
  * A pool that nobody named has room for what its batch needs on the average, with a margin, up to
- * MOST_POOL; and always for the largest request. Where fewer huge pages are free than that takes, but
- * enough for the largest request, it is made to fit them.
+ * MOST_POOL; and always for the largest request. Where fewer huge pages are free than that takes,
+ * but enough for the largest request, it is made to fit them.
  */
 #include "config.h"
 
@@ -203,7 +203,7 @@ static void want_pool(struct replay_size *size, const struct replay_options *opt
 	size->pool_reason = "for the batch";
 	if (wanted > (double)MOST_POOL) {
 		wanted = (double)MOST_POOL;
-		size->pool_reason = "the most that is taken unasked";
+		size->pool_reason = "the most taken unasked";
 	}
 	size->config.pool_bytes_per_node = round_to_pages(wanted);
 	if (size->config.pool_bytes_per_node < size->largest_bytes) {
@@ -256,7 +256,7 @@ static bool fit_to_pages(struct replay_size *size, const struct hnuma_topology *
 		set_pool(size, size->config.pool_bytes_per_node - less);
 	}
 	if (missing == 0 && size->config.pool_bytes_per_node < wanted)
-		size->pool_reason = "what the free huge pages hold";
+		size->pool_reason = "as free huge pages allow";
 	return missing == 0;
 }
 
@@ -278,7 +278,7 @@ static int fit_to_memory(struct replay_size *size)
 		return COMMAND_FAILED;
 	}
 	set_pool(size, half > size->largest_bytes ? half : size->largest_bytes);
-	size->pool_reason = "half of the memory that is available";
+	size->pool_reason = "half of available memory";
 	return 0;
 }
 

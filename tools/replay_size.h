@@ -25,8 +25,8 @@ struct replay_size {
 /*
  * Work it out.
  *
- * Returns 0, or one of enum command_exit with the reason printed. The caller frees the size in either
- * case.
+ * Returns 0, or one of enum command_exit with the reason printed. The caller frees the size in
+ * either case.
  */
 int replay_size_work_out(struct replay_size *size, const struct replay_options *options,
 			 const struct trace *trace, const struct hnuma_topology *topology);

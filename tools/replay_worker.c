@@ -3,9 +3,10 @@
  * tools/replay_worker.c - one worker's steps: the hot loop of a replay. Calls the replay's memory,
  * <hugenuma.h> for messages, and libc.
  *
- * A step: start requests whose blocks can be had (and write their prompts' keys and values), let every
- * running request generate one token, end those that have all theirs. Every call into the memory is
- * timed; nothing else here allocates or enters the kernel, so that a page fault is the memory's.
+ * A step: start requests whose blocks can be had (and write their prompts' keys and values), let
+ * every running request generate one token, end those that have all theirs. Every call into the
+ * memory is timed; nothing else here allocates or enters the kernel, so that a page fault is the
+ * memory's.
  */
 #include "config.h"
 
@@ -53,7 +54,10 @@ static void release_blocks(struct replay_worker *worker, struct replay_slot *slo
 	atomic_fetch_add_explicit(&worker->node->nr_releases, 1, memory_order_relaxed);
 }
 
-/* Take a request out of the running ones. The last one moves into its place, list of blocks and all. */
+/*
+ * Take a request out of the running ones. The last one moves into its place, list of blocks and
+ * all.
+ */
 static void remove_slot(struct replay_worker *worker, unsigned index)
 {
 	struct replay_slot *slot = &worker->slots[index];
@@ -121,8 +125,8 @@ static int start_request(struct replay_worker *worker, uint32_t request)
 }
 
 /*
- * Start what can be started. Requests that run come first: while one waits for a block, none starts.
- * What the pool has refused once is not asked again before something has been released.
+ * Start what can be started. Requests that run come first: while one waits for a block, none
+ * starts. What the pool has refused once is not asked again before something has been released.
  */
 static void start_requests(struct replay_worker *worker)
 {
@@ -513,7 +517,9 @@ void *replay_worker_main(void *argument)
 		fail_call(worker, "taking its seat", error);
 	else if (open_slots(worker))
 		replay_fail(replay, "worker %u: no memory for its lists of blocks", worker->index);
-	/* After a failure the gate still opens, and all workers end together at their first step. */
+	/*
+	 * After a failure the gate still opens, and all workers end together at their first step.
+	 */
 	if (wait_at_gate(replay))
 		run_steps(worker);
 	if (has_entered)

@@ -64,8 +64,8 @@ static inline bool stamp_is_in(const void *memory, size_t bytes, uint64_t stamp)
 }
 
 /*
- * The same for large memory of which not every byte is wanted: the first line, the last one, and one
- * in every 4 KB between them. The size is a multiple of STAMP_LINE.
+ * The same for large memory of which not every byte is wanted: the first line, the last one, and
+ * one in every 4 KB between them. The size is a multiple of STAMP_LINE.
  */
 void stamp_write_sparsely(void *memory, size_t bytes, uint64_t stamp);
 bool stamp_is_in_sparsely(const void *memory, size_t bytes, uint64_t stamp);

@@ -62,7 +62,10 @@ void ticks_calibrate(void)
 		ticks = ticks_now() - ticks;
 		seconds = ticks_seconds() - start;
 		ticks_clock.ns_per_tick = seconds * 1e9 / (double)ticks;
-		/* A counter that stands still, or a machine that was asleep: take the other clock. */
+		/*
+		 * A counter that stands still, or a machine that was asleep: take the other
+		 * clock.
+		 */
 		if (!(ticks_clock.ns_per_tick > 0.01 && ticks_clock.ns_per_tick < 100.0))
 			ticks_clock = (struct ticks_clock){false, 1.0, 0};
 	}

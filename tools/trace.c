@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tools/trace.c - reads traces, and names the line and column of whatever is wrong. Calls libc only.
+ * tools/trace.c - reads traces, and names the line and column of whatever is wrong. Calls libc
+ * only.
  */
 #include "config.h"
 
@@ -266,7 +267,9 @@ int trace_append(struct trace *trace, uint32_t context, uint32_t generated)
 	const struct request *longest;
 	uint64_t tokens = (uint64_t)context + generated;
 
-	/* Room for 1,024 requests, and twice as many each time that the number is a power of two. */
+	/*
+	 * Room for 1,024 requests, and twice as many each time that the number is a power of two.
+	 */
 	if (trace->nr_requests == 0 ||
 	    (trace->nr_requests >= 1024 && (trace->nr_requests & (trace->nr_requests - 1)) == 0)) {
 		size_t room = trace->nr_requests ? 2 * trace->nr_requests : 1024;

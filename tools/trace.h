@@ -2,8 +2,9 @@
 /*
  * tools/trace.h - the requests to be replayed: read from a file, or made up. Calls libc only.
  *
- * A trace is CSV text: the header line TIMESTAMP,ContextTokens,GeneratedTokens, then one request a
- * line. Lines end in a line feed, or in a carriage return and a line feed; the last one may lack it.
+ * A trace is CSV text: the header line TIMESTAMP,ContextTokens,GeneratedTokens, then one request
+ * a line. Lines end in a line feed, or in a carriage return and a line feed; the last one may
+ * lack it.
  */
 #ifndef HUGENUMA_TOOLS_TRACE_H
 #define HUGENUMA_TOOLS_TRACE_H

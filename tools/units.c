@@ -130,7 +130,7 @@ const char *units_duration(char text[UNITS_TEXT], double seconds)
 {
 	uint64_t whole = (uint64_t)(seconds + 0.5);
 
-	if (seconds < 9.95)
+	if (seconds < 9.95 && fabs(seconds - round(seconds)) >= 0.05)
 		snprintf(text, UNITS_TEXT, "%.1f s", seconds);
 	else if (whole < 60)
 		snprintf(text, UNITS_TEXT, "%" PRIu64 " s", whole);
