@@ -41,9 +41,15 @@ long mbind(void *start, unsigned long length, int mode, const unsigned long *mas
 	return syscall(SYS_mbind, start, length, mode, mask, max_node, flags);
 }
 
+/* libnuma tries policies when it is loaded: what counts is the call after one that binds. */
+static __thread int has_bound;
+
 long set_mempolicy(int mode, const unsigned long *mask, unsigned long max_node)
 {
-	if (forgets("both") || (forgets("restore") && mode == MPOL_DEFAULT))
+	int is_restoring = has_bound;
+
+	has_bound = (mode & 0xff) == MPOL_BIND;
+	if (forgets("both") || (forgets("restore") && is_restoring && !has_bound))
 		return 0;
 	return syscall(SYS_set_mempolicy, mode, mask, max_node);
 }

@@ -311,7 +311,7 @@ bool guest_read_mapping(const void *address, struct guest_mapping *mapping)
 	return is_here && read_numa_maps(mapping);
 }
 
-int guest_node_of_page(const void *address)
+int guest_move_pages(const void *address)
 {
 	void *page = (void *)(uintptr_t)address;
 	int status = -ENODATA;
@@ -319,6 +319,19 @@ int guest_node_of_page(const void *address)
 	if (syscall(SYS_move_pages, 0, 1UL, &page, NULL, &status, 0))
 		return -errno;
 	return status;
+}
+
+int guest_node_of_page(const void *address)
+{
+	struct guest_mapping mapping;
+	int answer = guest_move_pages(address);
+
+	if ((answer != -EPERM && answer != -ENOSYS) || !guest_read_mapping(address, &mapping))
+		return answer;
+	for (int node = 0; node < GUEST_MAX_NODES; node++)
+		if (mapping.bytes_on[node] == mapping.end - mapping.start)
+			return node;
+	return answer;
 }
 
 static long read_count(const char *path)

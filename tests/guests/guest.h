@@ -74,8 +74,13 @@ struct guest_mapping {
 /* Returns false when there is no mapping, or the kernel does not tell. */
 bool guest_read_mapping(const void *address, struct guest_mapping *mapping);
 
-/* The node of the page at an address by move_pages(), a negative errno when it is not known. */
+/*
+ * The node of the page at an address by move_pages(), a negative errno when it is not known. Where that
+ * call is refused, numa_maps is asked, which knows it when all of the mapping is on one node.
+ */
 int guest_node_of_page(const void *address);
+/* By move_pages() alone. */
+int guest_move_pages(const void *address);
 
 /* Free 2 MB pages of the whole machine (node -1) or of one node; -1 when /sys does not tell. */
 long guest_free_pages(int node);
