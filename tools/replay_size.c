@@ -148,8 +148,9 @@ static int choose_seats(struct replay_size *size, const struct replay_options *o
 			;
 		size->seats[i].node = n;
 	}
-	/* More workers than CPUs: each needs a scratch space all the same. */
-	size->config.max_scratch = size->nr_workers > nr ? size->nr_workers : 0;
+	/* More workers than CPUs: further spaces go to the nodes by turns, and all may sit on one. */
+	if (size->nr_workers > nr)
+		size->config.max_scratch = nr + (size->nr_workers - nr) * size->nr_nodes;
 	free(candidates);
 	return 0;
 }
