@@ -65,6 +65,12 @@ unsigned check_rounds(unsigned rounds);
 /* The text of a whole small file, in a static buffer; "" when it cannot be read. */
 const char *check_read_file(const char *path);
 
+/*
+ * A node whose memory the cpuset lets this program use, the lowest one; 0 where the system does not
+ * say. Asked of the system, not of the library.
+ */
+int check_home_node(void);
+
 /* Does hnuma_errormsg() contain the words? Fails the running test, showing it, when not. */
 void check_message(const char *words);
 

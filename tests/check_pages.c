@@ -123,9 +123,15 @@ static void find_nodes(void)
 
 static void restore(void)
 {
-	for (unsigned i = 0; i < nr_nodes; i++)
-		if (persistent_pages(&nodes[i]) != nodes[i].original)
+	for (unsigned i = 0; i < nr_nodes; i++) {
+		/* Memory that has been in use for a while may lie in pieces. */
+		for (int try = 0; try < 3 && persistent_pages(&nodes[i]) != nodes[i].original;
+		     try++) {
+			if (try)
+				write_count("/proc/sys/vm", "compact_memory", 1);
 			write_count(nodes[i].directory, "nr_hugepages", nodes[i].original);
+		}
+	}
 }
 
 /* The guardian's life. Out of the terminal's and the harness's reach, it outlives the program. */

@@ -26,6 +26,14 @@
 #define SETTLE_TRIES	100
 #define SETTLE_PAUSE_NS 10000000
 
+int check_home_node(void)
+{
+	static const char label[] = "\nMems_allowed_list:\t";
+	const char *list = strstr(check_read_file("/proc/self/status"), label);
+
+	return list ? atoi(list + strlen(label)) : 0;
+}
+
 static uint64_t count_in(const char *path)
 {
 	return strtoull(check_read_file(path), NULL, 10);

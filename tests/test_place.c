@@ -72,8 +72,9 @@ static void test_init(void)
 	CU_ASSERT_EQUAL(place.mask[15], 1ul << 63);
 	for (size_t i = 2; i < 15; i++)
 		CU_ASSERT_EQUAL(place.mask[i], 0);
-	CU_ASSERT_EQUAL(make_place(HNUMA_POLICY_BIND, 0).mode, MPOL_BIND | MPOL_F_STATIC_NODES);
-	CU_ASSERT_EQUAL(make_place(HNUMA_POLICY_PREFERRED, 0).mode,
+	CU_ASSERT_EQUAL(make_place(HNUMA_POLICY_BIND, check_home_node()).mode,
+			MPOL_BIND | MPOL_F_STATIC_NODES);
+	CU_ASSERT_EQUAL(make_place(HNUMA_POLICY_PREFERRED, check_home_node()).mode,
 			MPOL_PREFERRED | MPOL_F_STATIC_NODES);
 }
 
@@ -89,15 +90,15 @@ static void test_enter_and_leave(void)
 		MPOL_BIND | MPOL_F_STATIC_NODES,
 		MPOL_INTERLEAVE | MPOL_F_STATIC_NODES,
 	};
-	struct hnuma_place wish = make_place(HNUMA_POLICY_BIND, 0);
+	struct hnuma_place wish = make_place(HNUMA_POLICY_BIND, check_home_node());
 	struct hnuma_place at_first = policy_now();
 
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
 		bool has_nodes = modes[i] != MPOL_DEFAULT && modes[i] != MPOL_LOCAL;
-		unsigned long node_0 = has_nodes;
+		unsigned long nodes = has_nodes ? 1UL << check_home_node() : 0;
 		struct hnuma_place before, inside, after, previous;
 
-		CU_ASSERT_EQUAL_FATAL(set_mempolicy(modes[i], &node_0, 64), 0);
+		CU_ASSERT_EQUAL_FATAL(set_mempolicy(modes[i], &nodes, 64), 0);
 		before = policy_now();
 		CU_ASSERT_EQUAL_FATAL(hnuma_place_enter(&wish, &previous), 0);
 		inside = policy_now();
@@ -112,7 +113,7 @@ static void test_enter_and_leave(void)
 /* A failure leaves the thread's policy alone, whichever call it was. */
 static void test_enter_fails(void)
 {
-	struct hnuma_place wish = make_place(HNUMA_POLICY_BIND, 0);
+	struct hnuma_place wish = make_place(HNUMA_POLICY_BIND, check_home_node());
 	struct hnuma_place nowhere = make_place(HNUMA_POLICY_BIND, 1023);
 	struct hnuma_place before = policy_now(), previous, after;
 
@@ -144,7 +145,7 @@ static void test_bind(void)
 {
 	size_t size = 16 * (size_t)sysconf(_SC_PAGESIZE);
 	char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	struct hnuma_place wish = make_place(HNUMA_POLICY_PREFERRED, 0);
+	struct hnuma_place wish = make_place(HNUMA_POLICY_PREFERRED, check_home_node());
 	struct hnuma_place got;
 
 	CU_ASSERT_FATAL(memory != MAP_FAILED);

@@ -179,7 +179,7 @@ static void run(size_t buffers_per_class, size_t bytes_per_node, double seconds)
 
 static void test_plenty(void)
 {
-	run(1024, 0, 2);
+	run(NR_WORKERS * NR_HELD, 0, 2);
 }
 
 /* So few blocks that caches are recalled for lack of others all the time. */

@@ -68,7 +68,7 @@ static void *mark_and_check(void *arg)
 	uint64_t *blocks[64];
 	size_t n = 0;
 
-	for (int step = 0; step < 20000; step++) {
+	for (unsigned left = check_rounds(20000); left > 0; left--) {
 		if (n < 64 && rand_r(&seed) % 2) {
 			enum hnuma_class c = (enum hnuma_class)(rand_r(&seed) % 3);
 
@@ -181,7 +181,7 @@ static int race_results[2];
 
 static void *race(void *arg)
 {
-	for (int i = 0; i < RACES; i++) {
+	for (unsigned left = check_rounds(RACES); left > 0; left--) {
 		pthread_barrier_wait(&race_start);
 		race_results[(uintptr_t)arg] = hnuma_pool_release(pool, race_block);
 		pthread_barrier_wait(&race_end);
@@ -197,7 +197,7 @@ static void test_a_race_to_release_has_one_winner(void)
 	pthread_barrier_init(&race_start, NULL, 3);
 	pthread_barrier_init(&race_end, NULL, 3);
 	start(threads, 2, race);
-	for (int i = 0; i < RACES; i++) {
+	for (unsigned left = check_rounds(RACES); left > 0; left--) {
 		race_block = hnuma_pool_acquire(pool, HNUMA_CLASS_16K);
 		pthread_barrier_wait(&race_start);
 		pthread_barrier_wait(&race_end);

@@ -63,6 +63,18 @@ static size_t populated_bytes, largest_piece;
 static int fail_piece; /* which piece fails; 0: none */
 static int fail_error;
 
+/*
+ * Is a CPU the node's own? Asked of the system: the library also counts those to a node that have no
+ * memory nearer.
+ */
+static bool is_of_node(int cpu)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "/sys/devices/system/node/node%d/cpu%d", node, cpu);
+	return !hnuma_topology_is_known(topology) || access(path, F_OK) == 0;
+}
+
 /* May the calling thread run on all the CPUs of the node that the process may use, and no others? */
 static bool is_pinned_to_node(void)
 {
@@ -71,8 +83,7 @@ static bool is_pinned_to_node(void)
 	if (sched_getaffinity(0, sizeof(set), &set))
 		return false;
 	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-		bool is_wanted = CPU_ISSET(cpu, &allowed_at_start) &&
-				 hnuma_topology_node_of_cpu(topology, cpu) == node;
+		bool is_wanted = CPU_ISSET(cpu, &allowed_at_start) && is_of_node(cpu);
 
 		if (CPU_ISSET(cpu, &set) ? !is_wanted : is_wanted)
 			return false;

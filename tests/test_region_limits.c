@@ -435,7 +435,9 @@ static void test_competition(void)
 	if (other == 0)
 		compete();
 	CU_ASSERT_FATAL(other > 0);
-	for (int i = 0; i < 20000 && !(i >= 500 && nr_made >= 20 && nr_refused >= 20); i++) {
+	for (unsigned i = 0; i < 20000 && (i < check_rounds(500) || nr_made < check_rounds(20) ||
+					   nr_refused < check_rounds(20));
+	     i++) {
 		struct hnuma_region *region;
 		int error = hnuma_region_create(&region, topology, &attr);
 
@@ -444,7 +446,7 @@ static void test_competition(void)
 		nr_refused += error != 0;
 		if (error)
 			continue;
-		memset(hnuma_region_base(region), i, SIZE);
+		memset(hnuma_region_base(region), (int)i, SIZE);
 		CU_ASSERT_EQUAL_FATAL(hnuma_region_destroy(region), 0);
 	}
 	kill(other, SIGKILL);

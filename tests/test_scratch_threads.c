@@ -329,7 +329,7 @@ static void test_destroy_while_others_end(void)
 	for (int i = 0; i < 2; i++)
 		CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[i], NULL, end_all_the_time, scratch),
 				      0);
-	for (int i = 0; i < 100; i++) {
+	for (unsigned i = 0; i < check_rounds(100); i++) {
 		other = open_scratch(2);
 		space = hnuma_scratch_acquire(other);
 		CU_ASSERT_PTR_NOT_NULL(space);

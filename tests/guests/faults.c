@@ -336,8 +336,6 @@ static void pages(void)
 		printf("%s\n", hnuma_errormsg());
 		exit(2);
 	}
-	/* Large regions are populated by threads, and those leave stacks in the C library's keep. */
-	guest_warm_threads(16);
 	absent_nodes();
 	nodes_without_memory();
 	for (unsigned i = 0; i < machine.nr_nodes; i++) {

@@ -425,29 +425,6 @@ void guest_check_state(const struct guest_state *before)
 		    before->mask[0], now.policy, now.mask[0]);
 }
 
-static void *meet(void *barrier)
-{
-	void *memory = malloc(100);
-
-	pthread_barrier_wait(barrier);
-	free(memory);
-	return NULL;
-}
-
-void guest_warm_threads(unsigned count)
-{
-	pthread_t threads[GUEST_MAX_CPUS];
-	pthread_barrier_t barrier;
-
-	pthread_barrier_init(&barrier, NULL, count);
-	for (unsigned i = 0; i < count; i++)
-		if (pthread_create(&threads[i], NULL, meet, &barrier))
-			guest_die("pthread_create");
-	for (unsigned i = 0; i < count; i++)
-		pthread_join(threads[i], NULL);
-	pthread_barrier_destroy(&barrier);
-}
-
 int guest_pin(int cpu)
 {
 	cpu_set_t set;

@@ -87,12 +87,6 @@ long guest_free_pages(int node);
 /* Set the size of a node's hugetlb pool. Returns what it came to. */
 long guest_set_pages(int node, unsigned long pages);
 
-/*
- * Have the C library keep what it keeps of so many threads that run at the same time (stacks, heaps):
- * before a state is noted that such threads come after.
- */
-void guest_warm_threads(unsigned count);
-
 /* What must be the same afterwards. */
 struct guest_state {
 	long free_pages[GUEST_MAX_NODES]; /* by node number */

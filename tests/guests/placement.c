@@ -395,7 +395,6 @@ int main(void)
 
 	guest_read_machine(&machine);
 	show_machine();
-	guest_warm_threads(machine.nr_cpus);
 	guest_read_state(&before);
 	if (hnuma_topology_create(&topology)) {
 		printf("%s\n", hnuma_errormsg());
