@@ -100,8 +100,13 @@ my @floors = (
 		forbid   => { %{ all_but() }, 'the table of kernel calls' => 1 },
 	},
 	{
-		files    => qr{^(?:tools|bench)/},
-		includes => qr{^<(?!hwloc|numa|CUnit)|^"(?:config\.h|tools/|bench/)},
+		files    => qr{^tools/},
+		includes => qr{^<(?!hwloc|numa|CUnit)|^"(?:config\.h|tools/)},
+		forbid   => { 'hwloc' => 1, 'libnuma' => 1 },
+	},
+	{
+		files    => qr{^bench/},
+		includes => qr{^<(?!hwloc|numa|CUnit)|^"(?:config\.h|bench/)},
 		forbid   => { 'hwloc' => 1, 'libnuma' => 1 },
 	},
 	{
@@ -220,7 +225,7 @@ for my $file (sort @files) {
 }
 
 # Every source is in the build, so that none is forgotten in a tarball.
-for my $folder (qw(numa lib tools tests examples)) {
+for my $folder (qw(numa lib tools bench tests examples)) {
 	my $list = slurp("$folder/Makemodule.am");
 	for my $file (grep { m{^$folder/[^/]+\.[ch]$} } @files) {
 		(my $program = $file) =~ s/\.c$//;

@@ -7,7 +7,7 @@
 copy=$work/copy
 mkdir "$copy"
 (cd "$top_srcdir" && tar -cf - --exclude=.git --exclude=autom4te.cache --exclude='./build*' --exclude='./hugenuma-[0-9]*' \
-	include numa lib tools tests man examples m4 $(ls -d bench 2> /dev/null) \
+	include numa lib tools tests man examples m4 bench \
 	configure.ac Makefile.am autogen.sh quickstart README.md CONTRIBUTING.md NEWS .clang-format) |
 	tar -C "$copy" -xf - || problem "the tree cannot be copied"
 chmod -R u+w "$copy"
@@ -79,6 +79,8 @@ if content check-layers.pl; then
 	plant check-layers.pl 'may not include "numa/sys.h"' lib/pool.c '$a #include "numa/sys.h"'
 	plant check-layers.pl 'may not include "numa/ground.h"' tools/hugenuma.c '$a #include "numa/ground.h"'
 	plant check-layers.pl 'may not include "lib/pool.h"' tools/hugenuma.c '$a #include "lib/pool.h"'
+	plant check-layers.pl 'may not include "lib/pool.h"' bench/ours.c '$a #include "lib/pool.h"'
+	plant check-layers.pl 'is not in bench/Makemodule.am' bench/Makemodule.am '/bench\/crew\.c/d'
 	plant check-layers.pl 'a name without its folder' lib/pool.c '$a #include "pool.h"'
 	plant check-layers.pl 'may not include "lib/arena.h"' examples/small.c '$a #include "lib/arena.h"'
 	plant check-layers.pl 'what a library must not do: exit' lib/manager.c "${add_code}exit(1);\\n}"

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bench/ours.h - the subjects that are part of the program: hugenuma, and the limits.
+ */
+#ifndef HUGENUMA_BENCH_OURS_H
+#define HUGENUMA_BENCH_OURS_H
+
+#include "bench/peer.h"
+
+struct hnuma_topology;
+
+#define OURS	  "hugenuma"
+#define OURS_KEPT "space kept"
+
+/* Names of limits that targets are held against. */
+#define LIMIT_CALLS   "empty calls"
+#define LIMIT_STACK   "own stack, called"
+#define LIMIT_MARKED  "own stack, marked"
+#define LIMIT_INLINED "own stack, inlined"
+#define LIMIT_BUMP    "bare pointer"
+#define LIMIT_SWAP    "swap, inlined"
+#define LIMIT_CALLED  "swap, called"
+#define LIMIT_OWN     "own pointer, inlined"
+
+#define OURS_ONE_CPU "one CPU"
+#define BARE_ONE     "bare, 1 thread"
+#define BARE_TWO     "bare, 2 threads"
+
+/* Set by main() before anything is opened. */
+extern const struct hnuma_topology *ours_topology;
+
+/* Ended by a subject without a name. */
+extern const struct bench_subject ours[];
+extern const struct bench_subject limits[];
+
+#endif
