@@ -46,7 +46,7 @@ static inline struct hnuma_line *line_here(const struct hnuma_pool *pool, unsign
 static inline struct hnuma_home *home_here(const struct hnuma_pool *pool,
 					   const struct hnuma_line *line)
 {
-	return line ? line->home : &pool->homes[0];
+	return line ? hnuma_line_home(line) : &pool->homes[0];
 }
 
 /* What remains to be done with a block that has just become the caller's. */
@@ -111,8 +111,9 @@ static __attribute__((noinline)) void *acquire(struct hnuma_pool *pool, int node
 					: hnuma_pool_home_of_node(pool, node);
 	if (!home)
 		return no_block(ENODEV);
-	address = acquire_from(home, line && line->home == home ? line->caches[class_index] : NULL,
-			       cpu, class_index);
+	address = acquire_from(
+		home, line && hnuma_line_home(line) == home ? line->caches[class_index] : NULL, cpu,
+		class_index);
 	order = &pool->ground->service.nearest[(size_t)(home - pool->homes) * pool->nr_homes];
 	for (unsigned i = 1; may_go_on && !address && i < pool->nr_homes; i++)
 		address = acquire_from(&pool->homes[order[i]], NULL, cpu, class_index);
@@ -132,16 +133,17 @@ void *hnuma_pool_acquire(struct hnuma_pool *pool, enum hnuma_class class_index)
 #if HNUMA_HAVE_RSEQ
 	if (likely(pool && (unsigned)class_index < HNUMA_NR_CLASSES &&
 		   pool->fast_epoch == hnuma_process_epoch)) {
-		unsigned cpu = hnuma_rseq_cpu();
+		unsigned cpu = hnuma_rseq_cpu(pool->rseq_offset);
 
 		if (likely(cpu < pool->nr_cpus)) {
 			struct hnuma_cache *cache = pool->lines[cpu].caches[class_index];
-			uint32_t block = hnuma_rseq_take(cache, cpu, HNUMA_CACHE_TAKE_HIT);
+			size_t block = hnuma_rseq_take(pool->rseq_offset, cache, cpu,
+						       HNUMA_CACHE_TAKE_HIT);
 
 			if (likely(block != HNUMA_NO_BLOCK)) {
 				atomic_store_explicit(&cache->states[block], HNUMA_BLOCK_OUT,
 						      memory_order_relaxed);
-				return cache->base + ((size_t)block << HNUMA_BLOCK_SHIFT);
+				return cache->base + (block << HNUMA_BLOCK_SHIFT);
 			}
 		}
 	}
@@ -269,7 +271,7 @@ static __attribute__((noinline)) int release(struct hnuma_pool *pool, void *buff
 		error = take_back(pool, &spot, buffer);
 	if (unlikely(error))
 		return refuse(error, buffer);
-	if (line && line->home == spot.home) {
+	if (line && hnuma_line_home(line) == spot.home) {
 		cache = line->caches[spot.class_index];
 		if (hnuma_cache_put(pool->uses_rseq, cache, cpu, spot.block))
 			return 0;
@@ -279,56 +281,64 @@ static __attribute__((noinline)) int release(struct hnuma_pool *pool, void *buff
 }
 
 #if HNUMA_HAVE_RSEQ
-/* The fast path took the block back, and could not put it into the cache. */
-static __attribute__((noinline)) int
-release_rest(struct hnuma_home *home, struct hnuma_cache *cache, unsigned cpu, uint32_t block)
+/*
+ * The fast path took the block back, and could not put it into the cache. Everything is found out
+ * once more, so that the fast path need not keep it: it then gets by with the registers that are
+ * free to use, and pushes none.
+ */
+static __attribute__((noinline)) int release_rest(struct hnuma_pool *pool, void *buffer)
 {
-	const struct spot spot = {
-		.home = home,
-		.class_index = home->page_classes[block / HNUMA_BLOCKS_PER_PAGE_MAX],
-		.block = block,
-	};
+	unsigned cpu;
+	struct hnuma_line *line = line_here(pool, &cpu);
+	struct spot spot;
 
-	give_to_home(&spot, cache, cpu);
+	/* Cannot fail: nobody else has the block, and its page keeps its class. */
+	if (likely(!spot_find(pool, home_here(pool, line), buffer, &spot)))
+		give_to_home(&spot,
+			     line && hnuma_line_home(line) == spot.home
+				     ? line->caches[spot.class_index]
+				     : NULL,
+			     cpu);
 	return 0;
 }
 #endif
 
 /*
  * Every check is a comparison with something in a cache line that is needed anyway. Where one fails,
- * release() finds out which; it is given the address anew, so that nothing need be kept for it.
+ * release() finds out which.
  */
 int hnuma_pool_release(struct hnuma_pool *pool, void *buffer)
 {
 #if HNUMA_HAVE_RSEQ
-	unsigned cpu = hnuma_rseq_cpu();
+	const struct hnuma_line *line;
 	struct hnuma_cache *cache;
-	struct hnuma_home *home;
-	size_t offset;
-	unsigned class_index;
-	uint32_t block;
+	size_t offset, class_index, block;
 	unsigned char was = HNUMA_BLOCK_OUT;
+	unsigned cpu;
 
-	if (unlikely(!pool || pool->fast_epoch != hnuma_process_epoch || cpu >= pool->nr_cpus))
+	if (unlikely(!pool || pool->fast_epoch != hnuma_process_epoch))
 		return release(pool, buffer);
-	home = pool->lines[cpu].home;
-	offset = (uintptr_t)buffer - (uintptr_t)home->base;
-	if (unlikely(offset >= home->size))
-		return release(pool, home->base + offset);
-	class_index = atomic_load_explicit(&home->page_classes[offset >> HNUMA_PAGE_SHIFT],
+	cpu = hnuma_rseq_cpu(pool->rseq_offset);
+	if (unlikely(cpu >= pool->nr_cpus))
+		return release(pool, buffer);
+	line = &pool->lines[cpu];
+	offset = (uintptr_t)buffer - (uintptr_t)line->base;
+	if (unlikely(offset >= line->size))
+		return release(pool, buffer);
+	class_index = atomic_load_explicit(&line->page_classes[offset >> HNUMA_PAGE_SHIFT],
 					   memory_order_relaxed);
 	if (unlikely(class_index >= HNUMA_NR_CLASSES))
-		return release(pool, home->base + offset);
-	cache = pool->lines[cpu].caches[class_index];
-	block = (uint32_t)(offset >> HNUMA_BLOCK_SHIFT);
+		return release(pool, buffer);
+	cache = line->caches[class_index];
+	block = offset >> HNUMA_BLOCK_SHIFT;
 	if (unlikely((offset & cache->mask) ||
 		     !atomic_compare_exchange_strong_explicit(
 			     &cache->states[block], &was, HNUMA_BLOCK_FREE, memory_order_acq_rel,
 			     memory_order_relaxed)))
-		return release(pool, home->base + offset);
-	if (likely(hnuma_rseq_put(cache, cpu, block)))
+		return release(pool, buffer);
+	if (likely(hnuma_rseq_put(pool->rseq_offset, cache, cpu, (uint32_t)block)))
 		return 0;
-	return release_rest(home, cache, cpu, block);
+	return release_rest(pool, buffer);
 #else
 	return release(pool, buffer);
 #endif

@@ -71,10 +71,10 @@ struct hnuma_cache {
 	uint32_t limit;		/* slots in use at most; constant */
 	unsigned char *base;	/* of the home, as are states: constant */
 	_Atomic unsigned char *states;
-	uint64_t filled;  /* blocks moved in from the depot; under the home's lock */
-	uint64_t drained; /* blocks moved out to it; under the home's lock */
-	uint64_t mask;	  /* what must be 0 in a block's offset: its size less 1; constant */
-	uint64_t unused;
+	uint64_t filled;	 /* blocks moved in from the depot; under the home's lock */
+	uint64_t drained;	 /* blocks moved out to it; under the home's lock */
+	uint64_t mask;		 /* what must be 0 in a block's offset: its size less 1; constant */
+	struct hnuma_home *home; /* constant */
 	uint32_t slots[HNUMA_CACHE_SLOTS];
 };
 
@@ -83,11 +83,15 @@ struct hnuma_cpu {
 	struct hnuma_cache caches[HNUMA_NR_CLASSES];
 };
 
-/* What the hot paths need of one CPU: a cache line, found by the CPU's number. Constant. */
+/*
+ * What the hot paths need of one CPU and its home: a cache line, found by the CPU's number. Constant.
+ * The home itself is its caches' home; the rest is copied from there.
+ */
 struct hnuma_line {
 	struct hnuma_cache *caches[HNUMA_NR_CLASSES];
-	struct hnuma_home *home;
-	uint64_t unused[2];
+	unsigned char *base;
+	size_t size;
+	_Atomic unsigned char *page_classes;
 };
 
 struct hnuma_page {
@@ -143,6 +147,7 @@ struct hnuma_pool {
 	unsigned nr_cpus;
 	unsigned nr_homes;
 	struct hnuma_line *lines; /* nr_cpus of them */
+	ptrdiff_t rseq_offset;	  /* of a thread's struct rseq from its thread pointer */
 	struct hnuma_home *homes;
 	bool uses_rseq;
 	enum hnuma_hygiene hygiene;
@@ -155,6 +160,11 @@ struct hnuma_pool {
 	bool owns_ground;
 	struct hnuma_pool_place *places;
 };
+
+static inline struct hnuma_home *hnuma_line_home(const struct hnuma_line *line)
+{
+	return line->caches[0]->home;
+}
 
 static inline size_t hnuma_block_size(unsigned class_index)
 {

@@ -133,6 +133,7 @@ static void home_open(struct hnuma_home *home)
 			struct hnuma_cache *cache = &home->cpus[cpu].caches[c];
 
 			cache->limit = depot->limit;
+			cache->home = home;
 			cache->base = home->base;
 			cache->states = home->states;
 			cache->mask = hnuma_block_size(c) - 1;
@@ -191,7 +192,9 @@ static void lines_fill(struct hnuma_pool *pool)
 
 			if (pool->ground->service.index_of_cpu[cpu] != i)
 				continue;
-			line->home = home;
+			line->base = home->base;
+			line->size = home->size;
+			line->page_classes = home->page_classes;
 			for (unsigned c = 0; c < HNUMA_NR_CLASSES; c++)
 				line->caches[c] = &home->cpus[next].caches[c];
 			next++;
@@ -227,6 +230,9 @@ int hnuma_pool_build(struct hnuma_pool **out, const struct hnuma_ground *ground,
 	pool->uses_rseq = hnuma_rseq_is_usable();
 	/* The epoch only grows, so the one before never comes again. */
 	pool->fast_epoch = pool->epoch;
+#if HNUMA_HAVE_RSEQ
+	pool->rseq_offset = __rseq_offset;
+#endif
 	if (!pool->uses_rseq || pool->is_poisoning || pool->hygiene != HNUMA_HYGIENE_NEVER)
 		pool->fast_epoch--;
 	pool->lines = zeroed(pool->nr_cpus, sizeof(struct hnuma_line));

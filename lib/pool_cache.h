@@ -99,7 +99,7 @@ static inline uint32_t hnuma_cache_take(bool uses_rseq, struct hnuma_cache *cach
 {
 #if HNUMA_HAVE_RSEQ
 	if (uses_rseq)
-		return hnuma_rseq_take(cache, cpu, delta);
+		return hnuma_rseq_take(__rseq_offset, cache, cpu, delta);
 #endif
 	(void)uses_rseq;
 	(void)cpu;
@@ -112,7 +112,7 @@ static inline bool hnuma_cache_put(bool uses_rseq, struct hnuma_cache *cache, un
 {
 #if HNUMA_HAVE_RSEQ
 	if (uses_rseq)
-		return hnuma_rseq_put(cache, cpu, block);
+		return hnuma_rseq_put(__rseq_offset, cache, cpu, block);
 #endif
 	(void)uses_rseq;
 	(void)cpu;

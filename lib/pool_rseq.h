@@ -36,15 +36,34 @@
 
 #if HNUMA_HAVE_RSEQ
 
-/* The CPU that the calling thread is on, as a hint; of no use, but in range, when unregistered. */
-static inline unsigned hnuma_rseq_cpu(void)
-{
-	return __atomic_load_n(&hnuma_rseq_area()->cpu_id_start, __ATOMIC_RELAXED);
-}
+/*
+ * Everything below is told where a thread's struct rseq lies, as an offset from its thread pointer:
+ * what __rseq_offset says. That variable is the C library's and two loads away; a pool keeps it.
+ */
 
 /* clang-format off */
 
 #if defined(__x86_64__)
+
+/* A field of the calling thread's struct rseq, as an operand: the thread pointer is a segment's base. */
+#define HNUMA_RSEQ_FIELD(name) "%%fs:%c[" #name "](%[offset])"
+
+#define HNUMA_RSEQ_INPUTS						\
+	[offset] "r"(offset),						\
+	[cpu_id] "i"(offsetof(struct rseq, cpu_id)),			\
+	[descriptor] "i"(offsetof(struct rseq, rseq_cs)),		\
+	[slots] "i"(offsetof(struct hnuma_cache, slots))
+
+/* The CPU that the calling thread is on, as a hint; of no use, but in range, when unregistered. */
+static inline unsigned hnuma_rseq_cpu(ptrdiff_t offset)
+{
+	unsigned cpu;
+
+	__asm__ volatile("movl %%fs:%c[start](%[offset]), %[cpu]"
+			 : [cpu] "=r"(cpu)
+			 : [offset] "r"(offset), [start] "i"(offsetof(struct rseq, cpu_id_start)));
+	return cpu;
+}
 
 /*
  * Labels: 1 begin, 2 end (behind the commit), 3 descriptor, 4 abort address, 5 the way out when the
@@ -59,9 +78,9 @@ static inline unsigned hnuma_rseq_cpu(void)
 	".quad 1f, 2f - 1f, 4f\n\t"					\
 	".popsection\n\t"						\
 	"leaq 3b(%%rip), %[at]\n\t"					\
-	"movq %[at], %[descriptor]\n"					\
+	"movq %[at], " HNUMA_RSEQ_FIELD(descriptor) "\n"		\
 	"1:\n\t"							\
-	"cmpl %[cpu], %[cpu_id]\n\t"					\
+	"cmpl %[cpu], " HNUMA_RSEQ_FIELD(cpu_id) "\n\t"			\
 	"jne 5f\n\t"							\
 	"cmpl $0, %[claim]\n\t"						\
 	"jne 5f\n\t"							\
@@ -85,9 +104,9 @@ static inline unsigned hnuma_rseq_cpu(void)
  * Take the block that was put last and add `delta` to the word. Returns HNUMA_NO_BLOCK when the stack
  * is empty or seized, or the sequence was aborted.
  */
-static inline uint32_t hnuma_rseq_take(struct hnuma_cache *cache, unsigned cpu, int64_t delta)
+static inline uint32_t hnuma_rseq_take(ptrdiff_t offset, struct hnuma_cache *cache, unsigned cpu,
+				       int64_t delta)
 {
-	struct rseq *area = hnuma_rseq_area();
 	uint64_t next, at;
 
 	__asm__ volatile(
@@ -98,19 +117,17 @@ static inline uint32_t hnuma_rseq_take(struct hnuma_cache *cache, unsigned cpu, 
 		"addq %[delta], %[next]\n\t"
 		"movq %[next], %[word]\n"
 		HNUMA_RSEQ_END("movl $-1, %k[at]\n\t")
-		: [next] "=&r"(next), [at] "=&r"(at), [word] "+m"(cache->word),
-		  [descriptor] "=m"(area->rseq_cs)
-		: [cpu_id] "m"(area->cpu_id), [cpu] "r"(cpu), [claim] "m"(cache->claim),
-		  [cache] "r"(cache), [delta] "er"(delta),
-		  [slots] "i"(offsetof(struct hnuma_cache, slots))
+		: [next] "=&r"(next), [at] "=&r"(at), [word] "+m"(cache->word)
+		: HNUMA_RSEQ_INPUTS, [cpu] "r"(cpu), [claim] "m"(cache->claim),
+		  [cache] "r"(cache), [delta] "er"(delta)
 		: "memory", "cc");
 	return (uint32_t)at;
 }
 
 /* Put a block. False when the stack is full or seized, or the sequence was aborted. */
-static inline bool hnuma_rseq_put(struct hnuma_cache *cache, unsigned cpu, uint32_t block)
+static inline bool hnuma_rseq_put(ptrdiff_t offset, struct hnuma_cache *cache, unsigned cpu,
+				  uint32_t block)
 {
-	struct rseq *area = hnuma_rseq_area();
 	uint64_t next, at;
 
 	__asm__ volatile(
@@ -121,11 +138,9 @@ static inline bool hnuma_rseq_put(struct hnuma_cache *cache, unsigned cpu, uint3
 		"addq $1, %[next]\n\t"
 		"movq %[next], %[word]\n"
 		HNUMA_RSEQ_END("movl $-1, %k[at]\n\t")
-		: [next] "=&r"(next), [at] "=&r"(at), [word] "+m"(cache->word),
-		  [descriptor] "=m"(area->rseq_cs)
-		: [cpu_id] "m"(area->cpu_id), [cpu] "r"(cpu), [claim] "m"(cache->claim),
-		  [limit] "m"(cache->limit), [cache] "r"(cache), [block] "r"(block),
-		  [slots] "i"(offsetof(struct hnuma_cache, slots))
+		: [next] "=&r"(next), [at] "=&r"(at), [word] "+m"(cache->word)
+		: HNUMA_RSEQ_INPUTS, [cpu] "r"(cpu), [claim] "m"(cache->claim),
+		  [limit] "m"(cache->limit), [cache] "r"(cache), [block] "r"(block)
 		: "memory", "cc");
 	return (uint32_t)at != HNUMA_NO_BLOCK;
 }
@@ -165,9 +180,20 @@ static inline bool hnuma_rseq_put(struct hnuma_cache *cache, unsigned cpu, uint3
 	"mov %w[at], #-1\n"						\
 	"6:\n\t"
 
-static inline uint32_t hnuma_rseq_take(struct hnuma_cache *cache, unsigned cpu, int64_t delta)
+static inline struct rseq *hnuma_rseq_at(ptrdiff_t offset)
 {
-	struct rseq *area = hnuma_rseq_area();
+	return (struct rseq *)((char *)__builtin_thread_pointer() + offset);
+}
+
+static inline unsigned hnuma_rseq_cpu(ptrdiff_t offset)
+{
+	return __atomic_load_n(&hnuma_rseq_at(offset)->cpu_id_start, __ATOMIC_RELAXED);
+}
+
+static inline uint32_t hnuma_rseq_take(ptrdiff_t offset, struct hnuma_cache *cache, unsigned cpu,
+				       int64_t delta)
+{
+	struct rseq *area = hnuma_rseq_at(offset);
 	uint64_t next, at;
 
 	__asm__ volatile(
@@ -186,9 +212,10 @@ static inline uint32_t hnuma_rseq_take(struct hnuma_cache *cache, unsigned cpu, 
 	return (uint32_t)at;
 }
 
-static inline bool hnuma_rseq_put(struct hnuma_cache *cache, unsigned cpu, uint32_t block)
+static inline bool hnuma_rseq_put(ptrdiff_t offset, struct hnuma_cache *cache, unsigned cpu,
+				  uint32_t block)
 {
-	struct rseq *area = hnuma_rseq_area();
+	struct rseq *area = hnuma_rseq_at(offset);
 	uint64_t next, at;
 
 	__asm__ volatile(
