@@ -75,6 +75,8 @@ int hnuma_arena_build(struct hnuma_arena **out, const struct hnuma_region *regio
 	arena->reset_generation = atomic_load(&arena->generation);
 	arena->process_epoch = hnuma_process_epoch;
 	arena->is_poisoning = hnuma_poison_is_on();
+	/* The epoch only grows, so the one before never comes again. */
+	arena->fast_epoch = arena->process_epoch - arena->is_poisoning;
 	arena->region = region;
 	arena->offset = offset;
 	arena->node = node;
@@ -195,22 +197,59 @@ int hnuma_arena_capacity_for_model(size_t hidden_dim, size_t vocab_size, size_t 
 	return 0;
 }
 
+/*
+ * What nearly every allocation needs of hnuma_arena_take(): one try, no loop and no reason, so that
+ * the functions below need no stack. NULL says that it takes more than that.
+ *
+ * Between two allocations lies the path from the word that was read to the word that is written:
+ * here a single addition, as all else is compared aside. A count in the upper half of what it can be
+ * counts as more than that, too, so that its sign tells.
+ */
+static inline void *take_simply(struct hnuma_arena *arena, size_t bytes)
+{
+	uint64_t word = load_word(arena);
+	uint64_t used = hnuma_arena_word_line(word) * HNUMA_CACHE_LINE;
+	uint64_t added = hnuma_line_round(bytes) / HNUMA_CACHE_LINE + HNUMA_ARENA_ONE;
+
+	/* The room is whole lines, so what fits still fits, and does not wrap, when it is rounded up. */
+	if (unlikely(arena->fast_epoch != hnuma_process_epoch ||
+		     bytes > arena->capacity_lines * HNUMA_CACHE_LINE - used || (int64_t)word < 0))
+		return NULL;
+	if (unlikely(!hnuma_arena_swap_word(arena, &word, word + added)))
+		return NULL;
+	return arena->base + used;
+}
+
+static __attribute__((noinline)) void *alloc_uninit_slowly(struct hnuma_arena *arena, size_t bytes)
+{
+	return hnuma_arena_open_bytes(arena, hnuma_arena_take(arena, bytes), bytes);
+}
+
+static __attribute__((noinline)) void *alloc_slowly(struct hnuma_arena *arena, size_t bytes)
+{
+	return hnuma_arena_clear_bytes(arena, hnuma_arena_take(arena, bytes), bytes);
+}
+
 void *hnuma_arena_alloc_uninit(struct hnuma_arena *arena, size_t count, size_t elem_size)
 {
 	size_t bytes;
+	void *memory;
 
 	if (!hnuma_line_multiply(count, elem_size, &bytes))
 		return hnuma_line_refuse(ENOMEM);
-	return hnuma_arena_open_bytes(arena, hnuma_arena_take(arena, bytes), bytes);
+	memory = take_simply(arena, bytes);
+	return likely(memory) ? memory : alloc_uninit_slowly(arena, bytes);
 }
 
 void *hnuma_arena_alloc(struct hnuma_arena *arena, size_t count, size_t elem_size)
 {
 	size_t bytes;
+	void *memory;
 
 	if (!hnuma_line_multiply(count, elem_size, &bytes))
 		return hnuma_line_refuse(ENOMEM);
-	return hnuma_arena_clear_bytes(arena, hnuma_arena_take(arena, bytes), bytes);
+	memory = take_simply(arena, bytes);
+	return likely(memory) ? hnuma_line_clear(memory, bytes) : alloc_slowly(arena, bytes);
 }
 
 /*

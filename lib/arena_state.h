@@ -57,6 +57,7 @@ struct hnuma_arena {
 	_Atomic uint64_t generation;
 	uint64_t stretch_lines; /* what a lane takes at a time */
 	unsigned process_epoch;
+	unsigned fast_epoch; /* the same; one that is past where is_poisoning */
 	bool is_poisoning;
 
 	/* Cold. */
