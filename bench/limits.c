@@ -124,10 +124,11 @@ static void *open_arena(size_t capacity_bytes)
 #define STEPS_RESET()	      limit_reset(arena)
 #include "bench/steps.h"
 
-#define STEPS		      called
-#define STEPS_BEGIN(instance) struct limit_arena *arena = (instance)
-#define STEPS_ALLOC(bytes)    limit_alloc_swapping(arena, 1, bytes)
-#define STEPS_RESET()	      limit_reset(arena)
+#define STEPS			  called
+#define STEPS_BEGIN(instance)	  struct limit_arena *arena = (instance)
+#define STEPS_ALLOC(bytes)	  limit_alloc_swapping(arena, 1, bytes)
+#define STEPS_ALLOC_ZEROED(bytes) memset(limit_alloc_swapping(arena, 1, bytes), 0, bytes)
+#define STEPS_RESET()		  limit_reset(arena)
 #include "bench/steps.h"
 
 /* One compare-and-swap for each allocation, in the loop itself. */
@@ -141,10 +142,11 @@ static inline void *swap(struct limit_arena *arena, uint64_t bytes)
 	return arena->base + cursor;
 }
 
-#define STEPS		      swap
-#define STEPS_BEGIN(instance) struct limit_arena *arena = (instance)
-#define STEPS_ALLOC(bytes)    swap(arena, bytes)
-#define STEPS_RESET()	      atomic_store_explicit(&arena->cursor, 0, memory_order_relaxed)
+#define STEPS			  swap
+#define STEPS_BEGIN(instance)	  struct limit_arena *arena = (instance)
+#define STEPS_ALLOC(bytes)	  swap(arena, bytes)
+#define STEPS_ALLOC_ZEROED(bytes) memset(swap(arena, bytes), 0, bytes)
+#define STEPS_RESET()		  atomic_store_explicit(&arena->cursor, 0, memory_order_relaxed)
 #include "bench/steps.h"
 
 /* A cursor in a register; zeroing is memset() and nothing else. */
@@ -166,8 +168,8 @@ static inline void *bump(unsigned char **next, size_t bytes)
 #include "bench/steps.h"
 
 static const struct bench_steps calls_steps = {open_arena, calls_run, NULL};
-static const struct bench_steps called_steps = {open_arena, called_run, NULL};
-static const struct bench_steps swap_steps = {open_arena, swap_run, NULL};
+static const struct bench_steps called_steps = {open_arena, called_run, called_run_zeroed};
+static const struct bench_steps swap_steps = {open_arena, swap_run, swap_run_zeroed};
 static const struct bench_steps bump_steps = {open_arena, bump_run, bump_run_zeroed};
 
 /* ---- Slices -------------------------------------------------------------------------------------- */
@@ -253,13 +255,14 @@ const struct bench_subject limits[] = {
 	{
 		.name = LIMIT_SWAP,
 		.kind = BENCH_LIMIT,
-		.note = "one compare-and-swap, without a call",
+		.note = "one compare-and-swap, without a call; zeroed: and memset()",
 		.steps = &swap_steps,
 	},
 	{
 		.name = LIMIT_CALLED,
 		.kind = BENCH_LIMIT,
-		.note = "one compare-and-swap in a function of a shared library",
+		.note = "one compare-and-swap in a function of a shared library; zeroed: and "
+			"memset()",
 		.steps = &called_steps,
 	},
 	{

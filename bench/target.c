@@ -53,7 +53,7 @@ static const struct target targets[] = {
 	 DOCUMENTED_ARENA / SWAP_BESIDE, 0.35, LIMIT_CALLED, 0},
 	{"lane, 256 B", NULL, "lane/256 B", OURS, NULL, "APR pool", 0, 0.9, LIMIT_CALLS, 0},
 	{"arena, zeroed, 4 KB", "memset", "arena zeroed/4 KB", OURS, NULL, LIMIT_BUMP, 0, 1.05,
-	 NULL, 0},
+	 LIMIT_SWAP, 0},
 	{"scratch, pinned: get, two slices, reset", DOCUMENTED, "scratch/two slices of 64 B", OURS,
 	 NULL, LIMIT_OWN, DOCUMENTED_SCRATCH / POINTER_BESIDE, 0.15, LIMIT_CALLS, 0},
 	{"populate, hugetlb, one thread", NULL, "populate/hugetlb", OURS_ONE_CPU, NULL, BARE_ONE, 0,
