@@ -134,7 +134,7 @@ static inline bool is_simple(const struct hnuma_lane *lane, size_t bytes)
 
 	return likely(lane->generation == current_generation(arena)) &&
 	       likely(bytes <= (size_t)(lane->end - lane->next)) &&
-	       !hnuma_process_is_child_of(arena->process_epoch) && likely(!arena->is_poisoning);
+	       likely(arena->fast_epoch == hnuma_process_epoch);
 }
 
 void *hnuma_lane_alloc_uninit(struct hnuma_lane *lane, size_t count, size_t elem_size)
