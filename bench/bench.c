@@ -28,8 +28,10 @@
 const struct bench_subject *subjects[MOST_SUBJECTS];
 unsigned nr_subjects;
 
+const struct hnuma_topology *ours_topology;
+
 /*
- * In the order of the tables. Where one replaces malloc(), what it is linked to must go before what
+ * In the order of the tables, ours first. Where one replaces malloc(), what it is linked to must go before what
  * the program has. Not the others: of variables that the C library and the program share (optarg)
  * they would see the C library's, of which the program has the valid copy.
  */
@@ -37,9 +39,9 @@ static const struct module {
 	const char *name;
 	bool replaces_malloc;
 } modules[] = {
-	{"dpdk", false},    {"tcmalloc", true},	  {"jemalloc", true}, {"mimalloc", true},
-	{"memkind", false}, {"glibc", false},	  {"apr", false},     {"talloc", false},
-	{"obstack", false}, {"hugetlbfs", false},
+	{"hugenuma", false}, {"dpdk", false},	 {"tcmalloc", true},   {"jemalloc", true},
+	{"mimalloc", true},  {"memkind", false}, {"glibc", false},     {"apr", false},
+	{"talloc", false},   {"obstack", false}, {"hugetlbfs", false},
 };
 
 /*
@@ -48,7 +50,7 @@ static const struct module {
  */
 static void reserve_thread_memory(char **argv)
 {
-	static const char name[] = "glibc.rtld.optional_static_tls=65536";
+	static const char name[] = "glibc.rtld.optional_static_tls=262144";
 	const char *tunables = getenv("GLIBC_TUNABLES");
 	char text[1024];
 
@@ -182,10 +184,13 @@ int main(int argc, char **argv)
 	ours_topology = topology;
 	find_own_folder(folder, sizeof(folder));
 	snprintf(tool, sizeof(tool), "%s/../../hugenuma", folder);
-	add_subjects(ours);
-	add_subjects(limits);
-	for (unsigned i = 0; options.with_peers && i < sizeof(modules) / sizeof(modules[0]); i++)
+	for (unsigned i = 0; i < (options.with_peers ? sizeof(modules) / sizeof(modules[0]) : 1);
+	     i++)
 		open_module(options.modules ? options.modules : folder, &modules[i]);
+	if (nr_subjects == 0 || subjects[0]->kind != BENCH_OURS) {
+		fprintf(stderr, "bench: without hugenuma's module there is nothing to measure\n");
+		return 1;
+	}
 	if (crew_start(MOST_THREADS))
 		return 1;
 	enter_all();

@@ -208,7 +208,7 @@ static void add_backing(const char *name, enum hnuma_backing backing, bool has_o
 		return;
 	if (has_ours) {
 		like.topology = ours_topology;
-		add(group, &ours[0], &like);
+		add(group, subjects[0], &like);
 		like.topology = topology_of_one_cpu();
 		if (like.topology)
 			add(group, &one_cpu, &like);

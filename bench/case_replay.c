@@ -155,7 +155,7 @@ void cases_replay(const char *tool)
 		const struct bench_subject *subject = subjects[i];
 		struct replay_probe *probe;
 
-		if (subject != &ours[0] && !subject->preload)
+		if (subject != subjects[0] && !subject->preload)
 			continue;
 		probe = plan_alloc(sizeof(*probe));
 		probe->probe.run = run;

@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bench/peer.h"
+
 /* Nothing at all. */
 void *limit_take(void *pool, int class_index);
 int limit_give(void *pool, void *block);
@@ -32,5 +34,8 @@ struct limit_arena {
 void *limit_alloc(struct limit_arena *arena, size_t count, size_t elem_size);
 void *limit_alloc_swapping(struct limit_arena *arena, size_t count, size_t elem_size);
 void limit_reset(struct limit_arena *arena);
+
+/* limits.c, in hugenuma's module: the limits as subjects, ended by one without a name. */
+extern const struct bench_subject limits[];
 
 #endif

@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * bench/ours.c - hugenuma as a subject: through the shared library and the public headers, with every
- * check that it always has. Calls <hugenuma.h> and libc.
+ * check that it always has. A module like every peer: where a program calls a library from decides
+ * about a nanosecond for each call (README.md). Calls <hugenuma.h> and libc.
  */
 #include "config.h"
 
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <hugenuma.h>
 
+#include "bench/limit.h"
 #include "bench/ours.h"
+#include "bench/peer.h"
+
+static struct hnuma_topology *topology;
 
 struct instance {
 	struct hnuma_pool *pool;
@@ -38,7 +44,7 @@ static void *open_blocks(size_t block_bytes, unsigned nr_blocks)
 	attr.bytes_per_node = nr_blocks * block_bytes;
 	attr.least_backing = HNUMA_BACKING_BASE;
 	attr.flags = HNUMA_RELAXED;
-	if (!instance || !held || hnuma_pool_create(&instance->pool, ours_topology, &attr))
+	if (!instance || !held || hnuma_pool_create(&instance->pool, topology, &attr))
 		goto free_all;
 	instance->class_index = (enum hnuma_class)hnuma_class_for_size(block_bytes);
 	if (loop_has_blocks(instance, held, nr_blocks)) {
@@ -69,7 +75,7 @@ static void *open_arena(size_t capacity_bytes)
 	attr.capacity = capacity_bytes;
 	attr.least_backing = HNUMA_BACKING_BASE;
 	attr.flags = HNUMA_RELAXED;
-	return hnuma_arena_create(&arena, ours_topology, &attr) ? NULL : arena;
+	return hnuma_arena_create(&arena, topology, &attr) ? NULL : arena;
 }
 
 #define STEPS			  shared
@@ -118,7 +124,7 @@ static void *open_scratch(void)
 
 	attr.least_backing = HNUMA_BACKING_BASE;
 	attr.flags = HNUMA_RELAXED;
-	if (hnuma_scratch_create(&scratch, ours_topology, &attr))
+	if (hnuma_scratch_create(&scratch, topology, &attr))
 		return NULL;
 	if (hnuma_scratch_pin(scratch, sched_getcpu()) == 0)
 		return scratch;
@@ -166,9 +172,7 @@ static void run_kept(void *instance, uint64_t nr_rounds)
 
 static const struct bench_slices kept = {open_scratch, close_scratch, run_kept};
 
-const struct hnuma_topology *ours_topology;
-
-const struct bench_subject ours[] = {
+static const struct bench_subject ours[] = {
 	{
 		.name = OURS,
 		.kind = BENCH_OURS,
@@ -183,5 +187,20 @@ const struct bench_subject ours[] = {
 		.note = "two slices and a reset in a space that the thread keeps",
 		.slices = &kept,
 	},
-	{.name = NULL},
 };
+
+/* Ours first, then the limits. */
+const struct bench_subject *bench_peer_open(const char **reason)
+{
+	static struct bench_subject subjects[16];
+	unsigned nr = sizeof(ours) / sizeof(ours[0]);
+
+	if (hnuma_topology_create(&topology)) {
+		*reason = hnuma_errormsg();
+		return NULL;
+	}
+	memcpy(subjects, ours, sizeof(ours));
+	for (unsigned i = 0; limits[i].name; i++)
+		subjects[nr++] = limits[i];
+	return subjects;
+}

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bench/ours.h - the subjects that are part of the program: hugenuma, and the limits.
+ * bench/ours.h - names of the subjects that targets are about: hugenuma, and the limits.
  */
 #ifndef HUGENUMA_BENCH_OURS_H
 #define HUGENUMA_BENCH_OURS_H
-
-#include "bench/peer.h"
 
 struct hnuma_topology;
 
@@ -26,11 +24,7 @@ struct hnuma_topology;
 #define BARE_ONE     "bare, 1 thread"
 #define BARE_TWO     "bare, 2 threads"
 
-/* Set by main() before anything is opened. */
+/* The program's. */
 extern const struct hnuma_topology *ours_topology;
-
-/* Ended by a subject without a name. */
-extern const struct bench_subject ours[];
-extern const struct bench_subject limits[];
 
 #endif
