@@ -2,20 +2,24 @@
 # SPDX-License-Identifier: MIT
 # bench/charts.pl - draws what the benchmark wrote: pool.svg, replay.svg and growth.svg.
 #
-#	bench/charts.pl RESULTS.json FOLDER
+#	bench/charts.pl RESULTS.json... FOLDER
+#
+# Of several results, each of some cases, all are drawn.
 #
 # Needs gnuplot. On Debian: apt-get install gnuplot-nox.
 use strict;
 use warnings;
 use JSON::PP;
 
-my ($file, $folder) = @ARGV;
-die "usage: charts.pl RESULTS.json FOLDER\n" unless defined $folder;
-open my $in, '<', $file or die "charts.pl: $file: $! (make bench writes it)\n";
-my $report = decode_json(do { local $/; <$in> });
-close $in;
+my $folder = pop @ARGV;
+die "usage: charts.pl RESULTS.json... FOLDER\n" unless @ARGV;
+my ($report, %cases);
+for my $file (@ARGV) {
+	open my $in, '<', $file or die "charts.pl: $file: $! (make bench writes it)\n";
+	$report = decode_json(do { local $/; <$in> });
+	$cases{ $_->{case} } = $_ for @{ $report->{cases} };
+}
 
-my %cases = map { $_->{case} => $_ } @{ $report->{cases} };
 my %colours = (
 	'hugenuma'     => '#c0392b',
 	'DPDK mempool' => '#2c3e50',
