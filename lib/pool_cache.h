@@ -119,4 +119,30 @@ static inline bool hnuma_cache_put(bool uses_rseq, struct hnuma_cache *cache, un
 	return hnuma_cache_put_claiming(cache, block);
 }
 
+/*
+ * Put n > 0 blocks, or take the n that were put last without counting hits; all of them or none, and
+ * none also where one by one some would have been: false only says that it was not done.
+ */
+static inline bool hnuma_cache_put_many(bool uses_rseq, struct hnuma_cache *cache, unsigned cpu,
+					const uint32_t *blocks, unsigned n)
+{
+#if HNUMA_HAVE_RSEQ
+	if (uses_rseq)
+		return hnuma_rseq_put_many(__rseq_offset, cache, cpu, blocks, n);
+#endif
+	(void)uses_rseq, (void)cache, (void)cpu, (void)blocks, (void)n;
+	return false;
+}
+
+static inline bool hnuma_cache_take_many(bool uses_rseq, struct hnuma_cache *cache, unsigned cpu,
+					 uint32_t *blocks, unsigned n)
+{
+#if HNUMA_HAVE_RSEQ
+	if (uses_rseq)
+		return hnuma_rseq_take_many(__rseq_offset, cache, cpu, blocks, n);
+#endif
+	(void)uses_rseq, (void)cache, (void)cpu, (void)blocks, (void)n;
+	return false;
+}
+
 #endif

@@ -134,7 +134,15 @@ void hnuma_home_fill(struct hnuma_home *home, struct hnuma_cache *cache, unsigne
 	struct hnuma_depot *depot = &home->depots[class_index];
 	unsigned n = (cache->limit + 1) / 2;
 
-	while (n-- > 0 && depot->count > 0) {
+	if (n > depot->count)
+		n = (unsigned)depot->count;
+	if (n > 0 &&
+	    hnuma_cache_put_many(home->uses_rseq, cache, cpu, depot->stack + depot->count - n, n)) {
+		depot->count -= n;
+		cache->filled += n;
+		n = 0;
+	}
+	while (n-- > 0) {
 		uint32_t block = depot->stack[depot->count - 1];
 
 		if (!hnuma_cache_put(home->uses_rseq, cache, cpu, block))
@@ -149,8 +157,14 @@ void hnuma_home_drain(struct hnuma_home *home, struct hnuma_cache *cache, unsign
 		      unsigned class_index)
 {
 	struct hnuma_depot *depot = &home->depots[class_index];
+	unsigned n = (cache->limit + 1) / 2;
 
-	for (unsigned n = (cache->limit + 1) / 2; n > 0; n--) {
+	if (hnuma_cache_take_many(home->uses_rseq, cache, cpu, depot->stack + depot->count, n)) {
+		depot->count += n;
+		cache->drained += n;
+		return;
+	}
+	for (; n > 0; n--) {
 		uint32_t block =
 			hnuma_cache_take(home->uses_rseq, cache, cpu, HNUMA_CACHE_TAKE_MOVE);
 

@@ -145,6 +145,73 @@ static inline bool hnuma_rseq_put(ptrdiff_t offset, struct hnuma_cache *cache, u
 	return (uint32_t)at != HNUMA_NO_BLOCK;
 }
 
+/*
+ * Put n blocks in one sequence, or none: false also when they do not all fit. A copy that is aborted
+ * half-way has written above the depth only.
+ */
+static inline bool hnuma_rseq_put_many(ptrdiff_t offset, struct hnuma_cache *cache, unsigned cpu,
+				       const uint32_t *blocks, uint64_t n)
+{
+	uint64_t next, at, i;
+	uint32_t block;
+
+	__asm__ volatile(
+		HNUMA_RSEQ_BEGIN
+		"leal (%k[at], %k[n]), %k[i]\n\t"
+		"cmpl %[limit], %k[i]\n\t"
+		"ja 5f\n\t"
+		"leaq %c[slots](%[cache], %[at], 4), %[at]\n\t"
+		"xorl %k[i], %k[i]\n"
+		"7:\n\t"
+		"movl (%[blocks], %[i], 4), %[block]\n\t"
+		"movl %[block], (%[at], %[i], 4)\n\t"
+		"addq $1, %[i]\n\t"
+		"cmpq %[n], %[i]\n\t"
+		"jb 7b\n\t"
+		"addq %[n], %[next]\n\t"
+		"movq %[next], %[word]\n"
+		HNUMA_RSEQ_END("movq $-1, %[at]\n\t")
+		: [next] "=&r"(next), [at] "=&r"(at), [i] "=&r"(i), [block] "=&r"(block),
+		  [word] "+m"(cache->word)
+		: HNUMA_RSEQ_INPUTS, [cpu] "r"(cpu), [claim] "m"(cache->claim),
+		  [limit] "m"(cache->limit), [cache] "r"(cache), [blocks] "r"(blocks), [n] "r"(n)
+		: "memory", "cc");
+	return at != UINT64_MAX;
+}
+
+/*
+ * Take the n blocks that were put last in one sequence, or none; no hits. What an aborted copy has
+ * written to `blocks` means nothing.
+ */
+static inline bool hnuma_rseq_take_many(ptrdiff_t offset, struct hnuma_cache *cache, unsigned cpu,
+					uint32_t *blocks, uint64_t n)
+{
+	uint64_t next, at, i;
+	uint32_t block;
+
+	__asm__ volatile(
+		HNUMA_RSEQ_BEGIN
+		"subq %[n], %[at]\n\t"
+		"jb 5f\n\t"
+		"leaq %c[slots](%[cache], %[at], 4), %[at]\n\t"
+		"xorl %k[i], %k[i]\n"
+		"7:\n\t"
+		"movl (%[at], %[i], 4), %[block]\n\t"
+		"movl %[block], (%[blocks], %[i], 4)\n\t"
+		"addq $1, %[i]\n\t"
+		"cmpq %[n], %[i]\n\t"
+		"jb 7b\n\t"
+		"subq %[n], %[next]\n\t"
+		"movq %[next], %[word]\n"
+		HNUMA_RSEQ_END("movq $-1, %[at]\n\t")
+		: [next] "=&r"(next), [at] "=&r"(at), [i] "=&r"(i), [block] "=&r"(block),
+		  [word] "+m"(cache->word)
+		: HNUMA_RSEQ_INPUTS, [cpu] "r"(cpu), [claim] "m"(cache->claim),
+		  [cache] "r"(cache), [blocks] "r"(blocks), [n] "r"(n)
+		: "memory", "cc");
+	return at != UINT64_MAX;
+}
+
 #elif defined(__aarch64__)
 
 /*
@@ -232,6 +299,21 @@ static inline bool hnuma_rseq_put(ptrdiff_t offset, struct hnuma_cache *cache, u
 		  [slots] "r"(cache->slots), [limit] "r"(cache->limit), [block] "r"(block)
 		: "memory", "cc");
 	return (uint32_t)at != HNUMA_NO_BLOCK;
+}
+
+/* Not written: the caller goes one by one. */
+static inline bool hnuma_rseq_put_many(ptrdiff_t offset, struct hnuma_cache *cache, unsigned cpu,
+				       const uint32_t *blocks, uint64_t n)
+{
+	(void)offset, (void)cache, (void)cpu, (void)blocks, (void)n;
+	return false;
+}
+
+static inline bool hnuma_rseq_take_many(ptrdiff_t offset, struct hnuma_cache *cache, unsigned cpu,
+					uint32_t *blocks, uint64_t n)
+{
+	(void)offset, (void)cache, (void)cpu, (void)blocks, (void)n;
+	return false;
 }
 
 #endif /* __aarch64__ */
