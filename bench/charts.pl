@@ -88,6 +88,13 @@ $settings
 END
 }
 
+# Three digits, never with an exponent.
+sub label {
+	my ($value) = @_;
+
+	return $value < 100 ? sprintf('%.3g', $value) : sprintf('%.0f', $value);
+}
+
 # A bar for each subject.
 sub bars {
 	my ($name, $title, $y_label, $case) = @_;
@@ -97,7 +104,7 @@ sub bars {
 		my $found = result($case, $subject) or next;
 		my ($hex) = $colours{$subject} =~ /#(.*)/;
 
-		$data .= "$nr $found->{median} $found->{least} $found->{most} " . hex($hex) . " \"$subject\"\n";
+		$data .= "$nr $found->{median} $found->{least} $found->{most} " . hex($hex) . " \"$subject\" " . label($found->{median}) . "\n";
 		$nr++;
 	}
 	return unless $nr;
@@ -112,7 +119,7 @@ set xrange [-0.6:@{[ $nr - 0.4 ]}]
 unset key
 plot \$d using 1:2:5:xtic(6) with boxes lc rgb variable, \\
 	\$d using 1:2:3:4 with yerrorbars lc rgb '#222222' pt -1, \\
-	\$d using 1:2:(sprintf('%.3g', \$2)) with labels offset 0,0.7
+	\$d using 1:2:7 with labels offset 0,0.7
 END
 }
 
