@@ -13,6 +13,7 @@
  *   manager.h   one set of the three on every node
  *   plan.h      what a configuration needs, has and lacks, before it is made
  *   stats.h     the manager's statistics as text, JSON and Prometheus
+ *   inspect.h   the machine in detail, and the regions of any process
  */
 #ifndef HUGENUMA_H
 #define HUGENUMA_H
@@ -33,6 +34,7 @@
 #include <hugenuma/manager.h>
 #include <hugenuma/plan.h>
 #include <hugenuma/stats.h>
+#include <hugenuma/inspect.h>
 #undef HUGENUMA_H_INSIDE
 
 #if defined(__cplusplus) && defined(__GNUC__)

@@ -50,6 +50,13 @@ unsigned hnuma_topology_usable_nodes(const struct hnuma_topology *topology, bool
 unsigned hnuma_topology_node_nr_cpus(const struct hnuma_topology *topology, int node);
 
 /*
+ * hnuma_topology_hugepages() of another machine, as its description has them. Returns 0, or -ENODEV
+ * with the message set.
+ */
+int hnuma_topology_described_pages(const struct hnuma_topology *topology, int node, unsigned index,
+				   struct hnuma_hugepages *pages);
+
+/*
  * Write a set as a list for messages: "0,2-5". "none" for an empty one; what does not fit ends in
  * "...". `size` at least 16. Returns text.
  */

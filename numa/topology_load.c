@@ -299,7 +299,7 @@ static unsigned long flags_for(const struct hnuma_topology *topology)
 	unsigned long flags = HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED;
 
 #if HWLOC_API_VERSION >= 0x00020800
-	flags |= HWLOC_TOPOLOGY_FLAG_NO_CPUKINDS | HWLOC_TOPOLOGY_FLAG_NO_MEMATTRS;
+	flags |= HWLOC_TOPOLOGY_FLAG_NO_CPUKINDS;
 #endif
 	/* The one assumed node is this system's, so that threads can be bound. */
 	if (!topology->is_known)

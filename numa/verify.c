@@ -20,6 +20,7 @@
 
 #include "numa/error.h"
 #include "numa/ground.h"
+#include "numa/maps.h"
 #include "numa/process.h"
 #include "numa/procfs.h"
 #include "numa/region.h"
@@ -30,32 +31,6 @@ struct sizes {
 	size_t huge_bytes;
 	size_t smallest_page;
 };
-
-/* The number of KB behind a key of smaps, in bytes. Returns false for another key. */
-static bool parse_kb(const char *line, const char *key, size_t *bytes)
-{
-	size_t length = strlen(key);
-	uint64_t number;
-
-	if (strncmp(line, key, length) != 0 ||
-	    hnuma_procfs_parse_number(line + length, &number, NULL))
-		return false;
-	*bytes = (size_t)number * 1024;
-	return true;
-}
-
-/* The first line of a mapping: "7f4f48400000-7f4f48c00000 rw-s ...". */
-static bool parse_range(const char *line, uintptr_t *begin, uintptr_t *end)
-{
-	char *rest;
-
-	*begin = (uintptr_t)strtoull(line, &rest, 16);
-	if (rest == line || *rest != '-')
-		return false;
-	line = rest + 1;
-	*end = (uintptr_t)strtoull(line, &rest, 16);
-	return rest != line && *rest == ' ';
-}
 
 /* Read the lines of the region's mappings; there is more than one when somebody has split it. */
 static void read_sizes(struct hnuma_procfs_lines *lines, const struct hnuma_region *region,
@@ -68,15 +43,15 @@ static void read_sizes(struct hnuma_procfs_lines *lines, const struct hnuma_regi
 	size_t bytes;
 
 	while (hnuma_procfs_next(lines, &line) > 0) {
-		if (parse_range(line, &begin, &end)) {
+		if (hnuma_maps_parse_range(line, &begin, &end)) {
 			if (begin >= behind)
 				return;
 			is_ours = begin >= first && end <= behind;
 			if (is_ours)
 				sizes->covered_bytes += end - begin;
-		} else if (is_ours && parse_kb(line, "AnonHugePages:", &bytes)) {
+		} else if (is_ours && hnuma_maps_parse_kb(line, "AnonHugePages:", &bytes)) {
 			sizes->huge_bytes += bytes;
-		} else if (is_ours && parse_kb(line, "KernelPageSize:", &bytes)) {
+		} else if (is_ours && hnuma_maps_parse_kb(line, "KernelPageSize:", &bytes)) {
 			if (!sizes->smallest_page || bytes < sizes->smallest_page)
 				sizes->smallest_page = bytes;
 		}
@@ -100,24 +75,16 @@ size_t hnuma_verify_page_size(const struct hnuma_region *region, size_t *huge_by
 	return sizes.huge_bytes == region->size_bytes ? HNUMA_HUGEPAGE : sizes.smallest_page;
 }
 
-/* A line's "N3=128" is 128 pages of the line's kernelpagesize_kB on node 3. */
+/* Add what a line of numa_maps says to a count. */
 static void count_numa_line(const char *line, size_t page_size, const struct hnuma_region *region,
 			    struct hnuma_place_count *count)
 {
-	const char *key = strstr(line, " kernelpagesize_kB=");
-	uint64_t unit_kb, node, pages;
-	const char *rest;
+	const char *at = line;
+	uint64_t bytes;
+	int node;
 
-	if (!key || hnuma_procfs_parse_number(key + strlen(" kernelpagesize_kB="), &unit_kb, NULL))
-		return;
-	/* Blanks and equals signs in file names are written in octal, so none of them looks so. */
-	for (key = strstr(line, " N"); key; key = strstr(key + 1, " N")) {
-		if (hnuma_procfs_parse_number(key + 2, &node, &rest) || *rest != '=' ||
-		    hnuma_procfs_parse_number(rest + 1, &pages, NULL) || node >= HNUMA_MAX_NODES)
-			continue;
-		hnuma_place_count_pages(count, &region->wanted, (int)node,
-					pages * unit_kb * 1024 / page_size);
-	}
+	while ((at = hnuma_maps_next_node(at, line, &node, &bytes)))
+		hnuma_place_count_pages(count, &region->wanted, node, bytes / page_size);
 }
 
 /* The whole region by numa_maps. Pages that it does not tell of are unknown. */
