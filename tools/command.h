@@ -15,5 +15,9 @@ enum command_exit {
 
 /* Each subcommand's main function: argv[0] is its name. Returns the exit code. */
 int replay_main(int argc, char **argv);
+int topology_main(int argc, char **argv);
+int plan_main(int argc, char **argv);
+int verify_main(int argc, char **argv);
+int map_main(int argc, char **argv);
 
 #endif

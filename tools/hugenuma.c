@@ -20,6 +20,10 @@ struct subcommand {
 
 static const struct subcommand subcommands[] = {
 	{"replay", replay_main, "run an inference server's memory traffic, and prove where it lay"},
+	{"topology", topology_main, "show nodes, memory, CPUs, distances, huge pages, limits"},
+	{"plan", plan_main, "what a configuration needs, and what makes it fit"},
+	{"verify", verify_main, "where every page of a process's regions lies"},
+	{"map", map_main, "the machine with a process's regions on their nodes"},
 };
 
 #define NR_SUBCOMMANDS (sizeof(subcommands) / sizeof(subcommands[0]))

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tools/cli.h - what the subcommands do alike: complaints, colour, tables, JSON, lists, and a topology
+ * that is named on the command line. Calls <hugenuma.h>, jansson and libc.
+ */
+#ifndef HUGENUMA_TOOLS_CLI_H
+#define HUGENUMA_TOOLS_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include <hugenuma.h>
+
+#include "tools/command.h"
+
+/* Print "hugenuma COMMAND: ..." as one line on the standard error. Returns code. */
+int cli_complain(const char *command, int code, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* What getopt_long() answered is ':' or '?': say which option that was. Returns COMMAND_BAD_INPUT. */
+int cli_bad_option(const char *command, int option, char **argv);
+
+/* All was printed: did it arrive? Returns code, or COMMAND_FAILED with a complaint. */
+int cli_finish(const char *command, int code);
+
+/* Print a JSON object, and let go of it. Returns as cli_finish(). */
+int cli_print_json(const char *command, json_t *root, int code);
+
+/* An object that begins as all reports do: the library's version, the command. */
+json_t *cli_report(const char *command);
+
+json_t *cli_count(uint64_t count);
+
+/*
+ * Read a topology: this machine's where description is NULL; else that of a file in hwloc's XML, of a
+ * directory with another machine's /sys, or of hwloc's words ("pack:2 numa:1 core:8 pu:2").
+ *
+ * Returns 0, or COMMAND_BAD_INPUT with the reason printed; the caller destroys the topology.
+ */
+int cli_open_topology(const char *command, const char *description,
+		      struct hnuma_topology **topology);
+
+/* Read a list of nodes, "0,2-5". Returns 0, or COMMAND_BAD_INPUT with the reason printed. */
+int cli_read_nodes(const char *command, const char *text, struct hnuma_nodeset *nodes);
+
+/* Read a process's number. The same returns. */
+int cli_read_pid(const char *command, const char *text, int *pid);
+
+/* The CPUs of a node that this process may run on, as a list: "0-3,8"; "-" for none. */
+void cli_list_cpus(const struct hnuma_topology *topology, int node, char *text, size_t size);
+
+/* ---- Colour: on a terminal only, and not where NO_COLOR is set ---- */
+
+enum cli_colour { CLI_PLAIN, CLI_GOOD, CLI_BAD, CLI_BOLD };
+
+/* Print a text in a colour to the standard output. */
+void cli_print(enum cli_colour colour, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Columns of the terminal (or as COLUMNS has it); UINT_MAX when it is none. */
+unsigned cli_columns(void);
+
+/* ---- Tables ---- */
+
+/*
+ * A table with its heads; a head that begins with '<' has its cells on the left. On a terminal too
+ * narrow for it each cell becomes a line.
+ */
+struct cli_table {
+	const char *const *heads;
+	unsigned nr_columns;
+	struct cli_cell *cells; /* row by row */
+	size_t nr, room;
+};
+
+void cli_table_begin(struct cli_table *table, const char *const *heads, unsigned nr_columns);
+void cli_table_add(struct cli_table *table, enum cli_colour colour, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Print it, and free what it holds. */
+void cli_table_print(struct cli_table *table);
+
+#endif

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tools/plan_options.c - the command line of `hugenuma plan`. Calls libc only.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/cli.h"
+#include "tools/plan.h"
+#include "tools/trace.h"
+#include "tools/units.h"
+
+#define COMMAND		   "plan"
+#define DEFAULT_MODEL	   "tinyllama-1.1b"
+#define DEFAULT_BATCH	   16
+#define DEFAULT_CONTEXT	   2048
+#define DEFAULT_PERCENTILE 99.0
+#define MOST_BATCH	   65536
+#define MOST_REQUESTS	   1000000
+#define MOST_SPACES	   65536
+
+enum { OPTION_ARENA = 256, OPTION_POOL, OPTION_SCRATCH, OPTION_SPACES, OPTION_PERCENTILE };
+
+static const struct option long_options[] = {
+	{"model", required_argument, NULL, 'm'},
+	{"batch", required_argument, NULL, 'b'},
+	{"context", required_argument, NULL, 'c'},
+	{"requests", required_argument, NULL, 'r'},
+	{"trace", required_argument, NULL, 't'},
+	{"percentile", required_argument, NULL, 'p'},
+	{"arena", required_argument, NULL, OPTION_ARENA},
+	{"pool", required_argument, NULL, OPTION_POOL},
+	{"scratch", required_argument, NULL, OPTION_SCRATCH},
+	{"spaces", required_argument, NULL, OPTION_SPACES},
+	{"nodes", required_argument, NULL, 'n'},
+	{"topology", required_argument, NULL, 'T'},
+	{"json", no_argument, NULL, 'j'},
+	{"help", no_argument, NULL, 'h'},
+	{NULL, 0, NULL, 0},
+};
+
+/* It fits a screen of 24 lines of 80 columns. */
+static void print_help(void)
+{
+	puts("Usage: hugenuma plan [OPTION]...\n"
+	     "What each node needs, has and lacks; what makes it fit. Figures are for each "
+	     "node.\n\n"
+	     "  -m, --model NAME     of those that hugenuma replay --help lists\n"
+	     "  -b, --batch N        sequences in a step (default 16)\n"
+	     "  -c, --context N      tokens of a request, answer included (default 2048)\n"
+	     "  -r, --requests N     that hold blocks at the same time (default: the batch)\n"
+	     "  -t, --trace FILE     the tokens of real requests, instead of --context\n"
+	     "  -p, --percentile P   of what so many requests in a row need (default 99)\n"
+	     "      --arena SIZE, --pool SIZE, --scratch SIZE, --spaces N\n"
+	     "                       the sizes themselves, such as 64M and 4GiB; spaces: of\n"
+	     "                       scratch, in all (default: one for each CPU)\n"
+	     "  -n, --nodes LIST     these only, such as 0,2-3\n"
+	     "  -T, --topology WHAT  for another machine: a file in hwloc's XML, a directory\n"
+	     "                       with its /sys, or words such as \"pack:2 numa:1 pu:8\"\n"
+	     "  -j, --json           report for programs\n"
+	     "  -h, --help           print this and exit\n\n"
+	     "Exit: 0 it fits; 1 it does not; 2 bad option, trace or topology.");
+}
+
+static int read_model(struct plan_options *options, const char *name)
+{
+	const struct model *model;
+	unsigned i;
+
+	options->model = model_find(name);
+	if (options->model)
+		return 0;
+	fprintf(stderr, "hugenuma " COMMAND ": \"%s\" is no model that is known here; there are",
+		name);
+	for (i = 0; (model = model_at(i)); i++)
+		fprintf(stderr, " %s", model->name);
+	fputc('\n', stderr);
+	return COMMAND_BAD_INPUT;
+}
+
+static int read_count(const char *name, const char *text, uint64_t most, uint64_t *count)
+{
+	char upper[UNITS_TEXT];
+
+	if (units_read_count(text, 1, most, count) == 0)
+		return 0;
+	return cli_complain(COMMAND, COMMAND_BAD_INPUT,
+			    "--%s is \"%s\": a whole number from 1 to %s was expected", name, text,
+			    units_count(upper, most));
+}
+
+static int read_size(const char *name, const char *text, uint64_t *size_bytes)
+{
+	int error = units_read_size(text, size_bytes);
+
+	if (error == -EINVAL)
+		return cli_complain(COMMAND, COMMAND_BAD_INPUT,
+				    "--%s is \"%s\": a size such as 512M or 1.5G was expected",
+				    name, text);
+	if (error)
+		return cli_complain(COMMAND, COMMAND_BAD_INPUT,
+				    "--%s is \"%s\": that is no size that memory can have", name,
+				    text);
+	return 0;
+}
+
+static int read_percentile(const char *text, double *percentile)
+{
+	char *end = NULL;
+
+	*percentile = *text >= '0' && *text <= '9' ? strtod(text, &end) : 0;
+	if (end && *end == '\0' && strspn(text, "0123456789.") == strlen(text) && *percentile > 0 &&
+	    *percentile <= 100)
+		return 0;
+	return cli_complain(COMMAND, COMMAND_BAD_INPUT,
+			    "--percentile is \"%s\": a number above 0, 100 at most, was expected",
+			    text);
+}
+
+static int read_option(struct plan_options *options, int option, char **argv)
+{
+	switch (option) {
+	case 'm':
+		return read_model(options, optarg);
+	case 'b':
+		return read_count("batch", optarg, MOST_BATCH, &options->batch);
+	case 'c':
+		return read_count("context", optarg, TRACE_MAX_TOKENS, &options->context);
+	case 'r':
+		return read_count("requests", optarg, MOST_REQUESTS, &options->requests);
+	case 't':
+		options->trace = optarg;
+		return 0;
+	case 'p':
+		return read_percentile(optarg, &options->percentile);
+	case OPTION_ARENA:
+		return read_size("arena", optarg, &options->arena_bytes);
+	case OPTION_POOL:
+		return read_size("pool", optarg, &options->pool_bytes);
+	case OPTION_SCRATCH:
+		return read_size("scratch", optarg, &options->scratch_bytes);
+	case OPTION_SPACES:
+		return read_count("spaces", optarg, MOST_SPACES, &options->spaces);
+	case 'n':
+		options->has_nodes = true;
+		return cli_read_nodes(COMMAND, optarg, &options->nodes);
+	case 'T':
+		options->topology = optarg;
+		return 0;
+	case 'j':
+		options->json = true;
+		return 0;
+	default:
+		return cli_bad_option(COMMAND, option, argv);
+	}
+}
+
+/* Which options go with which, and what stands for those that were left out. */
+static int complete(struct plan_options *options)
+{
+	if (options->trace && options->context)
+		return cli_complain(COMMAND, COMMAND_BAD_INPUT,
+				    "--context and --trace both tell how long requests are: give "
+				    "one of them");
+	if (options->percentile > 0 && !options->trace)
+		return cli_complain(COMMAND, COMMAND_BAD_INPUT,
+				    "--percentile is for requests of a trace: give --trace");
+	if (!options->model &&
+	    (options->batch || options->context || options->requests || options->trace))
+		options->model = model_find(DEFAULT_MODEL);
+	if (!options->batch)
+		options->batch = DEFAULT_BATCH;
+	if (!options->context)
+		options->context = DEFAULT_CONTEXT;
+	if (!options->requests)
+		options->requests = options->batch;
+	if (!(options->percentile > 0))
+		options->percentile = DEFAULT_PERCENTILE;
+	return -1;
+}
+
+int plan_options_read(struct plan_options *options, int argc, char **argv)
+{
+	int option, error;
+
+	memset(options, 0, sizeof(*options));
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, ":m:b:c:r:t:p:n:T:jh", long_options, NULL)) !=
+	       -1) {
+		if (option == 'h') {
+			print_help();
+			return cli_finish(COMMAND, COMMAND_OK);
+		}
+		error = read_option(options, option, argv);
+		if (error)
+			return error;
+	}
+	if (optind < argc)
+		return cli_complain(COMMAND, COMMAND_BAD_INPUT,
+				    "\"%s\" is no option; a model is named with --model",
+				    argv[optind]);
+	return complete(options);
+}
