@@ -22,7 +22,7 @@ static void print_help(void)
 	puts("Usage: hugenuma topology [OPTION]...\n"
 	     "Show the nodes: what they are, their memory, CPUs, distances, huge pages of each\n"
 	     "size, and what the cpuset and the control group allow this process.\n\n"
-	     "  -t, --topology WHAT  another machine: a file in hwloc's XML, a directory with its\n"
+	     "  -T, --topology WHAT  another machine: a file in hwloc's XML, a directory with its\n"
 	     "                       /sys, or hwloc's words, such as \"pack:2 numa:1 pu:8\"\n"
 	     "  -j, --json           report for programs\n"
 	     "  -h, --help           print this and exit\n\n"
@@ -306,7 +306,7 @@ static int print_text(const struct hnuma_topology *topology)
 int topology_main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"topology", required_argument, NULL, 't'},
+		{"topology", required_argument, NULL, 'T'},
 		{"json", no_argument, NULL, 'j'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
@@ -317,9 +317,9 @@ int topology_main(int argc, char **argv)
 	int option, code;
 
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, ":t:jh", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":T:jh", options, NULL)) != -1) {
 		switch (option) {
-		case 't':
+		case 'T':
 			description = optarg;
 			break;
 		case 'j':

@@ -124,6 +124,7 @@ fi
 if [ -x "$root$bindir/hugenuma" ]; then
 	run "hugenuma --version" "$root$bindir/hugenuma" --version
 	run "hugenuma --help" "$root$bindir/hugenuma" --help
+	[ -f "$root$datadir/bash-completion/completions/hugenuma" ] || problem "no completion for bash is installed"
 	[ -f "$root$mandir/man1/hugenuma.1" ] || problem "hugenuma.1 is not installed"
 fi
 for page in man7/hugenuma.7 man3/hnuma_manager_create.3; do
