@@ -51,7 +51,7 @@ int cli_finish(const char *command, int code)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return code;
-	return cli_complain(command, COMMAND_FAILED, "the report could not be written: %s",
+	return cli_complain(command, COMMAND_FAILED, "cannot write the report: %s",
 			    strerror(errno));
 }
 

@@ -25,7 +25,7 @@ static void print_help(void)
 {
 	puts("Usage: hugenuma map [OPTION]... PID\n"
 	     "Show the machine with a process's regions on the nodes where their pages lie.\n\n"
-	     "  -x, --xml          as hwloc's XML with the regions as Misc objects, to be drawn:\n"
+	     "  -x, --xml          hwloc's XML, the regions as Misc objects, to be drawn:\n"
 	     "                     hugenuma map --xml PID | lstopo --if xml -i - picture.svg\n"
 	     "  -j, --json         report for programs\n"
 	     "  -o, --output FILE  write there, not to the standard output\n"

@@ -49,8 +49,7 @@ static const struct option long_options[] = {
 static void print_help(void)
 {
 	puts("Usage: hugenuma plan [OPTION]...\n"
-	     "What each node needs, has and lacks; what makes it fit. Figures are for each "
-	     "node.\n\n"
+	     "What each node needs, has and lacks, and what makes it fit. Sizes are a node's.\n\n"
 	     "  -m, --model NAME     of those that hugenuma replay --help lists\n"
 	     "  -b, --batch N        sequences in a step (default 16)\n"
 	     "  -c, --context N      tokens of a request, answer included (default 2048)\n"

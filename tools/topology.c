@@ -22,8 +22,8 @@ static void print_help(void)
 	puts("Usage: hugenuma topology [OPTION]...\n"
 	     "Show the nodes: what they are, their memory, CPUs, distances, huge pages of each\n"
 	     "size, and what the cpuset and the control group allow this process.\n\n"
-	     "  -T, --topology WHAT  another machine: a file in hwloc's XML, a directory with its\n"
-	     "                       /sys, or hwloc's words, such as \"pack:2 numa:1 pu:8\"\n"
+	     "  -T, --topology WHAT  another machine: a file in hwloc's XML, a directory with\n"
+	     "                       its /sys, or words such as \"pack:2 numa:1 pu:8\"\n"
 	     "  -j, --json           report for programs\n"
 	     "  -h, --help           print this and exit\n\n"
 	     "Exit: 0 done; 1 it could not be written; 2 bad option or topology.");

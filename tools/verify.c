@@ -43,7 +43,7 @@ static void print_help(void)
 	     "  -w, --watch[=SECONDS]  again and again, every 2 seconds if no other time is\n"
 	     "                         given, until the process ends\n"
 	     "  -n, --count N          so many times at most\n"
-	     "  -b, --backing LEAST    pages have to be hugetlb, thp (default: 2 MB, whichever)\n"
+	     "  -b, --backing LEAST    pages have to be hugetlb, thp (default: any of 2 MB)\n"
 	     "                         or base (any size)\n"
 	     "  -j, --json             report for programs; with --watch an object a line\n"
 	     "  -h, --help             print this and exit\n\n"
