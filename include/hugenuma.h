@@ -14,6 +14,7 @@
  *   plan.h      what a configuration needs, has and lacks, before it is made
  *   stats.h     the manager's statistics as text, JSON and Prometheus
  *   inspect.h   the machine in detail, and the regions of any process
+ *   observe.h   the objects of another process, and what they count
  */
 #ifndef HUGENUMA_H
 #define HUGENUMA_H
@@ -35,6 +36,7 @@
 #include <hugenuma/plan.h>
 #include <hugenuma/stats.h>
 #include <hugenuma/inspect.h>
+#include <hugenuma/observe.h>
 #undef HUGENUMA_H_INSIDE
 
 #if defined(__cplusplus) && defined(__GNUC__)

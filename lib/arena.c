@@ -16,6 +16,7 @@
 
 #include "lib/arena.h"
 #include "lib/arena_state.h"
+#include "lib/listing.h"
 #include "numa/error.h"
 #include "numa/ground.h"
 
@@ -93,6 +94,7 @@ void hnuma_arena_free(struct hnuma_arena *arena)
 	/* In a child of fork() the range may by now be another mapping of its own. */
 	if (arena->is_poisoning && !hnuma_process_is_child_of(arena->process_epoch))
 		hnuma_unpoison_defined(arena->base, hnuma_arena_capacity(arena));
+	hnuma_directory_remove(arena->listing);
 	free(arena);
 }
 
@@ -136,6 +138,7 @@ int hnuma_arena_create(struct hnuma_arena **out, const struct hnuma_topology *to
 	if (error)
 		goto undo_region;
 	(*out)->own_region = region;
+	hnuma_listing_add_arena(*out, 0);
 	return 0;
 
 undo_region:
@@ -167,6 +170,7 @@ int hnuma_arena_destroy(struct hnuma_arena *arena)
 			hnuma_poison(arena->base + used, hnuma_arena_capacity(arena) - used);
 		return hnuma_error_prefix(error, "arena: ");
 	}
+	hnuma_directory_remove(arena->listing);
 	free(arena);
 	return 0;
 }
@@ -440,21 +444,15 @@ void *hnuma_arena_base(const struct hnuma_arena *arena)
 
 int hnuma_arena_stats(const struct hnuma_arena *arena, struct hnuma_arena_stats *stats)
 {
-	uint64_t word;
+	uint64_t word, high_lines;
 
 	if (!arena || !stats)
 		return hnuma_error_set(-EINVAL, "hnuma_arena_stats: %s is NULL",
 				       arena ? "stats" : "arena");
 	if (hnuma_process_is_child_of(arena->process_epoch))
 		return hnuma_process_refuse("arena");
-	memset(stats, 0, sizeof(*stats));
-	/* All from one reading of the word, so that the fields agree. */
-	stats->high_water_mark = high_water_lines(arena, &word) * HNUMA_CACHE_LINE;
-	stats->capacity = hnuma_arena_capacity(arena);
-	stats->used = hnuma_arena_word_line(word) * HNUMA_CACHE_LINE;
-	stats->remaining = stats->capacity - stats->used;
-	stats->allocation_count = hnuma_arena_word_count(word);
-	stats->utilization = (double)stats->used / (double)stats->capacity;
+	high_lines = high_water_lines(arena, &word);
+	hnuma_arena_count(stats, word, arena->capacity_lines, high_lines);
 	return 0;
 }
 

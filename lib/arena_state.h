@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lib/arena_state.h - what an arena is made of: for arena.c, lane.c and their tests only.
+ * lib/arena_state.h - what an arena is made of: for arena.c, lane.c, listing.c, observe.c and tests.
  *
  *	word:	 63            40 39                                    0
  *		| allocations    | cursor: lines from the base           |
@@ -70,6 +70,7 @@ struct hnuma_arena {
 	const struct hnuma_region *region;
 	size_t offset; /* of the arena in the region, bytes */
 	int node;
+	uint64_t listing; /* see lib/listing.h */
 };
 
 /* The cursor and the count in a word. */
@@ -81,6 +82,19 @@ static inline uint64_t hnuma_arena_word_line(uint64_t word)
 static inline uint64_t hnuma_arena_word_count(uint64_t word)
 {
 	return word >> HNUMA_ARENA_LINE_BITS;
+}
+
+/* The statistics, all from one reading of the word, so that they agree. */
+static inline void hnuma_arena_count(struct hnuma_arena_stats *stats, uint64_t word,
+				     uint64_t capacity_lines, uint64_t high_water_lines)
+{
+	memset(stats, 0, sizeof(*stats));
+	stats->capacity = capacity_lines * HNUMA_CACHE_LINE;
+	stats->used = hnuma_arena_word_line(word) * HNUMA_CACHE_LINE;
+	stats->remaining = stats->capacity - stats->used;
+	stats->high_water_mark = high_water_lines * HNUMA_CACHE_LINE;
+	stats->allocation_count = hnuma_arena_word_count(word);
+	stats->utilization = (double)stats->used / (double)stats->capacity;
 }
 
 /* A word with `lines` and `allocations` more; the count stops at its maximum. */

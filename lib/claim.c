@@ -55,9 +55,6 @@ struct claimant {
 /* One instruction away, also in a shared library: a hot path cannot call __tls_get_addr(). */
 static _Thread_local struct claimant self __attribute__((tls_model("initial-exec")));
 
-/* Values of an owner that are no thread: nobody has it; nobody ever will. */
-#define OWNER_NONE   ((uintptr_t)0)
-#define OWNER_CLOSED ((uintptr_t)1)
 /* The low bits of the others: which claim of its owner it was. */
 #define TURN_MASK ((uintptr_t)HNUMA_CACHE_LINE - 1)
 
@@ -109,7 +106,7 @@ static void set_held(struct hnuma_space *space, bool held)
 
 /*
  * Make the calling thread the owner of a space that nobody has; false, and who has it, when somebody
- * does. ABA cannot matter: OWNER_NONE says all that there is to know, whoever had the space before.
+ * does. ABA cannot matter: HNUMA_OWNER_NONE says all that there is to know, whoever had the space before.
  */
 static bool claim(struct hnuma_space *space, uintptr_t *owner)
 {
@@ -117,7 +114,7 @@ static bool claim(struct hnuma_space *space, uintptr_t *owner)
 
 	/* Acquire: partner of give_back(), and keeps the searches of claim_near() in order. */
 	*owner = atomic_load_explicit(&space->owner, memory_order_acquire);
-	if (*owner != OWNER_NONE ||
+	if (*owner != HNUMA_OWNER_NONE ||
 	    !atomic_compare_exchange_strong_explicit(&space->owner, owner, mine,
 						     memory_order_acquire, memory_order_acquire))
 		return false;
@@ -131,7 +128,7 @@ static void give_back(struct hnuma_space *space)
 {
 	set_held(space, false);
 	space->is_pinned = false;
-	atomic_store_explicit(&space->owner, OWNER_NONE, memory_order_release);
+	atomic_store_explicit(&space->owner, HNUMA_OWNER_NONE, memory_order_release);
 }
 
 static void forget_pinned(void)
@@ -239,7 +236,7 @@ unsigned hnuma_claim_nr_taken(const struct hnuma_scratch *scratch)
 	unsigned nr_taken = 0;
 
 	for (unsigned i = 0; i < scratch->nr_spaces; i++)
-		nr_taken += owner_of(&scratch->spaces[i]) > OWNER_CLOSED;
+		nr_taken += owner_of(&scratch->spaces[i]) > HNUMA_OWNER_CLOSED;
 	return nr_taken;
 }
 
@@ -248,18 +245,18 @@ unsigned hnuma_claim_close(struct hnuma_scratch *scratch)
 	unsigned nr_taken = 0;
 
 	for (unsigned i = 0; i < scratch->nr_spaces; i++) {
-		uintptr_t owner = OWNER_NONE;
+		uintptr_t owner = HNUMA_OWNER_NONE;
 
 		/* Acquire: partner of give_back(), so that its last owner is done with it. */
 		nr_taken += !atomic_compare_exchange_strong_explicit(
-			&scratch->spaces[i].owner, &owner, OWNER_CLOSED, memory_order_acquire,
+			&scratch->spaces[i].owner, &owner, HNUMA_OWNER_CLOSED, memory_order_acquire,
 			memory_order_relaxed);
 	}
 	for (unsigned i = 0; nr_taken && i < scratch->nr_spaces; i++) {
-		uintptr_t owner = OWNER_CLOSED;
+		uintptr_t owner = HNUMA_OWNER_CLOSED;
 
 		atomic_compare_exchange_strong_explicit(&scratch->spaces[i].owner, &owner,
-							OWNER_NONE, memory_order_release,
+							HNUMA_OWNER_NONE, memory_order_release,
 							memory_order_relaxed);
 	}
 	return nr_taken;
@@ -439,7 +436,7 @@ static __attribute__((noinline)) int release_slowly(struct hnuma_space *space)
 	if (!enter())
 		return refuse_release(-EBUSY);
 	if (!is_own(space))
-		error = owner_of(space) <= OWNER_CLOSED ? -EALREADY : -EPERM;
+		error = owner_of(space) <= HNUMA_OWNER_CLOSED ? -EALREADY : -EPERM;
 	else if (!is_held(space))
 		error = -EALREADY;
 	if (!error) {

@@ -18,6 +18,7 @@
 #include <hugenuma.h>
 
 #include "lib/arena.h"
+#include "lib/listing.h"
 #include "lib/manager.h"
 #include "lib/plan.h"
 #include "lib/pool.h"
@@ -34,6 +35,7 @@ struct hnuma_manager {
 	struct hnuma_pool *pool;
 	struct hnuma_scratch *scratch;
 	struct hnuma_plan *plan;
+	uint64_t listing; /* see lib/listing.h */
 };
 
 int hnuma_config_for_model(struct hnuma_config *config, size_t hidden_dim, size_t vocab_size,
@@ -138,6 +140,7 @@ static int build_arenas(struct hnuma_manager *manager)
 /* Free the parts; their memory stays. They may be half made, or gone already. */
 static void free_parts(struct hnuma_manager *manager)
 {
+	hnuma_directory_remove(manager->listing);
 	for (unsigned i = 0; manager->arenas && i < manager->plan->service.nr_nodes; i++)
 		hnuma_arena_free(manager->arenas[i]);
 	free(manager->arenas);
@@ -146,6 +149,16 @@ static void free_parts(struct hnuma_manager *manager)
 	manager->scratch = NULL;
 	hnuma_pool_free(manager->pool);
 	manager->pool = NULL;
+}
+
+/* For those who look at this process from outside. */
+static void enlist(struct hnuma_manager *manager)
+{
+	manager->listing = hnuma_listing_add_manager(&manager->ground.service);
+	for (unsigned i = 0; i < manager->plan->service.nr_nodes; i++)
+		hnuma_listing_add_arena(manager->arenas[i], manager->listing);
+	hnuma_listing_add_pool(manager->pool, manager->listing);
+	hnuma_listing_add_scratch(manager->scratch, manager->listing);
 }
 
 int hnuma_manager_create(struct hnuma_manager **out, const struct hnuma_topology *topology,
@@ -177,6 +190,7 @@ int hnuma_manager_create(struct hnuma_manager **out, const struct hnuma_topology
 		error = build_arenas(manager);
 	if (error)
 		goto give_back;
+	enlist(manager);
 	*out = manager;
 	return 0;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lib/pool_books.h - what a pool writes down, and where. For lib/pool*.c only.
+ * lib/pool_books.h - what a pool writes down, and where. For lib/pool*.c, and for listing.c and
+ * observe.c, which tell others of it.
  *
  * On every served node (a "home"), in that node's region:
  *
@@ -158,6 +159,7 @@ struct hnuma_pool {
 	const struct hnuma_ground *ground;
 	struct hnuma_ground own_ground; /* when the pool made it itself */
 	bool owns_ground;
+	uint64_t listing; /* see lib/listing.h */
 	struct hnuma_pool_place *places;
 };
 

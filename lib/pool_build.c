@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/listing.h"
 #include "lib/poison.h"
 #include "lib/pool_books.h"
 #include "numa/error.h"
@@ -265,6 +266,7 @@ void hnuma_pool_free(struct hnuma_pool *pool)
 {
 	if (!pool)
 		return;
+	hnuma_directory_remove(pool->listing);
 	/* The addresses may soon be somebody else's: leave no poison behind. */
 	for (unsigned i = 0; i < pool->nr_homes; i++) {
 		if (pool->is_poisoning)
@@ -340,6 +342,7 @@ int hnuma_pool_create(struct hnuma_pool **out, const struct hnuma_topology *topo
 	(*out)->own_ground = ground;
 	(*out)->ground = &(*out)->own_ground;
 	(*out)->owns_ground = true;
+	hnuma_listing_add_pool(*out, 0);
 
 out_service:
 	free(sizes);
@@ -367,6 +370,7 @@ int hnuma_pool_destroy(struct hnuma_pool *pool)
 				       nr_out);
 	/* Once a region is gone so are its books: from here on the pool can only be destroyed. */
 	pool->is_going = true;
+	hnuma_directory_remove(pool->listing);
 	error = hnuma_ground_destroy(&pool->own_ground);
 	if (error)
 		return error;

@@ -11,47 +11,22 @@
 
 #include "lib/pool_books.h"
 #include "lib/pool_cache.h"
+#include "lib/pool_count.h"
 #include "numa/error.h"
 #include "numa/process.h"
 
-/*
- * One class of one home, under its lock.
- *
- * A cache's word tells its depth and its hits at one moment, and all else moves under the lock, so
- * what came into a cache is depth + hits + drained - filled, exactly: releases cost no counter.
- */
+/* One class of one home, under its lock. */
 static void class_stats(struct hnuma_home *home, unsigned class_index,
 			struct hnuma_pool_class_stats *stats)
 {
-	const struct hnuma_depot *depot = &home->depots[class_index];
-	uint64_t acquired;
-
-	memset(stats, 0, sizeof(*stats));
-	stats->hits = depot->hits;
-	stats->misses = depot->misses;
-	stats->allocations = depot->misses;
-	stats->returns = depot->returns;
-	stats->drops = depot->drops;
-	stats->failures = depot->failures;
-	stats->free_buffers = depot->count;
-	stats->total = depot->made;
-	stats->high_water_mark = depot->high_water_mark;
+	hnuma_pool_count_begin(stats, &home->depots[class_index]);
 	for (unsigned cpu = 0; cpu < home->nr_cpus; cpu++) {
 		const struct hnuma_cache *cache = &home->cpus[cpu].caches[class_index];
 		uint64_t word = atomic_load_explicit(&cache->word, memory_order_relaxed);
-		uint64_t depth = word & HNUMA_CACHE_DEPTH_MASK;
-		uint64_t hits = word / (uint64_t)HNUMA_CACHE_HIT;
 
-		stats->hits += hits;
-		stats->returns += depth + hits + cache->drained - cache->filled;
-		stats->free_buffers += depth;
+		hnuma_pool_count_cache(stats, word, cache->filled, cache->drained);
 	}
-	/* Read while others move blocks between caches, a block may have been counted twice. */
-	if (stats->free_buffers > stats->total)
-		stats->free_buffers = stats->total;
-	stats->in_use = stats->total - stats->free_buffers;
-	acquired = stats->hits + stats->misses;
-	stats->hit_rate = acquired ? (double)stats->hits / (double)acquired : 0;
+	hnuma_pool_count_end(stats);
 }
 
 int hnuma_pool_class_stats(const struct hnuma_pool *pool, int node, enum hnuma_class class_index,
@@ -91,13 +66,7 @@ int hnuma_pool_stats(const struct hnuma_pool *pool, struct hnuma_pool_stats *sta
 			struct hnuma_pool_class_stats one;
 
 			class_stats(home, c, &one);
-			stats->hits += one.hits;
-			stats->misses += one.misses;
-			stats->allocations += one.allocations;
-			stats->returns += one.returns;
-			stats->drops += one.drops;
-			stats->free_buffers[c] += one.free_buffers;
-			stats->in_use[c] += one.in_use;
+			hnuma_pool_count_add(stats, c, &one);
 		}
 		pthread_mutex_unlock(&home->lock);
 	}

@@ -11,6 +11,7 @@
 
 #include <hugenuma.h>
 
+#include "lib/listing.h"
 #include "lib/scratch.h"
 #include "lib/space.h"
 #include "numa/error.h"
@@ -281,6 +282,7 @@ void hnuma_scratch_free(struct hnuma_scratch *scratch)
 {
 	if (!scratch)
 		return;
+	hnuma_directory_remove(scratch->listing);
 	hnuma_claim_delist(scratch);
 	/* What is given back already, or was never in this process, may be somebody else's now. */
 	if (!scratch->is_closed && !hnuma_process_is_child_of(scratch->process_epoch))
@@ -420,6 +422,8 @@ int hnuma_scratch_create(struct hnuma_scratch **out, const struct hnuma_topology
 	error = build_on_own_ground(out, &ground, attr);
 	if (error)
 		hnuma_ground_destroy(&ground);
+	else
+		hnuma_listing_add_scratch(*out, 0);
 
 out_service:
 	free(sizes);
@@ -448,6 +452,7 @@ int hnuma_scratch_destroy(struct hnuma_scratch *scratch)
 		/* Before the range can become somebody else's mapping. */
 		unpoison_all(scratch);
 		scratch->is_closed = true;
+		hnuma_directory_remove(scratch->listing);
 	}
 	/* On failure some regions may be gone: nothing is left but to destroy it again. */
 	error = hnuma_ground_destroy(&scratch->own_ground);
@@ -489,13 +494,9 @@ int hnuma_scratch_stats(const struct hnuma_scratch *scratch, struct hnuma_scratc
 		const struct hnuma_space *space = &scratch->spaces[i];
 		size_t used = atomic_load_explicit(&space->used, memory_order_relaxed);
 
-		/* Released, and all was reset since: empty, though nobody has touched it yet. */
-		if (!atomic_load_explicit(&space->is_held, memory_order_relaxed) &&
-		    atomic_load_explicit(&space->epoch, memory_order_relaxed) != epoch)
-			continue;
-		stats->total_used += used;
-		if (used > stats->max_space_usage)
-			stats->max_space_usage = used;
+		hnuma_space_count(
+			stats, epoch, atomic_load_explicit(&space->epoch, memory_order_relaxed),
+			atomic_load_explicit(&space->is_held, memory_order_relaxed), used);
 	}
 	return 0;
 }

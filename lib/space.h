@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lib/space.h - what a scratch is made of: for scratch.c, space.c, claim.c and their tests.
+ * lib/space.h - what a scratch is made of: for scratch.c, space.c, claim.c, listing.c, observe.c
+ * and tests.
  *
  *	region of node 0                          region of node 1
  *	| space | space | space | ...             | space | space | ...
@@ -25,6 +26,10 @@
 #include "numa/process.h"
 
 struct hnuma_cpu_binding;
+
+/* Values of an owner that are no thread: nobody has it; nobody ever will. */
+#define HNUMA_OWNER_NONE   ((uintptr_t)0)
+#define HNUMA_OWNER_CLOSED ((uintptr_t)1)
 
 /* Each space's memory starts on a boundary of so many bytes. */
 #define HNUMA_SPACE_ALIGNMENT ((size_t)4096)
@@ -83,8 +88,21 @@ struct hnuma_scratch {
 	struct hnuma_ground own_ground;
 	bool owns_ground;
 	bool is_closed;		    /* destroy has begun: see hnuma_claim_close() */
+	uint64_t listing;	    /* see lib/listing.h */
 	struct hnuma_scratch *next; /* list of all, under the lock in claim.c */
 };
+
+/* Count a space into the statistics of its scratch, from one reading of its fields. */
+static inline void hnuma_space_count(struct hnuma_scratch_stats *stats, uint64_t scratch_epoch,
+				     uint64_t epoch, bool is_held, size_t used)
+{
+	/* Released, and all was reset since: empty, though nobody has touched it yet. */
+	if (!is_held && epoch != scratch_epoch)
+		return;
+	stats->total_used += used;
+	if (used > stats->max_space_usage)
+		stats->max_space_usage = used;
+}
 
 /* Nothing in a space may be used any more. Only where it is_poisoning. */
 static __attribute__((noinline, cold, unused)) void hnuma_space_poison(struct hnuma_space *space)

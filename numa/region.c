@@ -14,6 +14,7 @@
 
 #include <hugenuma.h>
 
+#include "numa/directory.h"
 #include "numa/error.h"
 #include "numa/process.h"
 #include "numa/region.h"
@@ -56,6 +57,23 @@ static int go_down_ladder(struct hnuma_region *region, struct hnuma_request *req
 				  hnuma_request_where(request, where, sizeof(where)));
 }
 
+/* For those who look at this process from outside. */
+static void enlist(struct hnuma_region *region, const struct hnuma_request *request)
+{
+	struct hnuma_directory_entry entry = {
+		.kind = HNUMA_OBJECT_REGION,
+		.base = (uintptr_t)region->base,
+		.size_bytes = region->size_bytes,
+		.node = region->node,
+		.backing = region->backing,
+		.page_bytes = region->page_size,
+	};
+
+	memcpy(entry.nodes, region->wanted.bits, sizeof(entry.nodes));
+	strncpy(entry.name, request->name, sizeof(entry.name) - 1);
+	region->listing = hnuma_directory_add(&entry);
+}
+
 static int create(struct hnuma_region **out, const struct hnuma_topology *topology,
 		  const struct hnuma_region_attr *attr)
 {
@@ -83,6 +101,7 @@ static int create(struct hnuma_region **out, const struct hnuma_topology *topolo
 		free(region);
 		return error;
 	}
+	enlist(region, &request);
 	*out = region;
 	return 0;
 
@@ -127,6 +146,7 @@ int hnuma_region_destroy(struct hnuma_region *region)
 			"try again when this process has fewer mappings "
 			"(sysctl vm.max_map_count says how many it may have)",
 			(void *)region->base, region->size_bytes, hnuma_strerror(error));
+	hnuma_directory_remove(region->listing);
 	free(region);
 	return 0;
 }

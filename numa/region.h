@@ -23,6 +23,7 @@
 struct hnuma_region {
 	unsigned epoch;	   /* of the process that made it */
 	bool is_inherited; /* a child of fork() may use it */
+	uint64_t listing;  /* see numa/directory.h */
 
 	/*
 	 *	reservation                                  + reservation_bytes

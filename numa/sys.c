@@ -116,6 +116,15 @@ static int sys_close(int fd)
 	return answer(close(fd));
 }
 
+static ssize_t sys_read_process(int pid, void *buffer, size_t size, const struct iovec *ranges,
+				unsigned nr_ranges)
+{
+	struct iovec local = {.iov_base = buffer, .iov_len = size};
+	ssize_t result = process_vm_readv(pid, &local, 1, ranges, nr_ranges, 0);
+
+	return result < 0 ? -errno : result;
+}
+
 struct hnuma_sys hnuma_sys = {
 	.map = sys_map,
 	.unmap = sys_unmap,
@@ -132,4 +141,5 @@ struct hnuma_sys hnuma_sys = {
 	.open = sys_open,
 	.read = sys_read,
 	.close = sys_close,
+	.read_process = sys_read_process,
 };

@@ -12,6 +12,7 @@
 
 #include <stddef.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 struct hnuma_sys {
 	/* mmap(): *address is the wish on entry (NULL: none) and the place on success. */
@@ -42,6 +43,10 @@ struct hnuma_sys {
 	int (*open)(const char *path);
 	ssize_t (*read)(int fd, void *buffer, size_t size);
 	int (*close)(int fd);
+
+	/* process_vm_readv(): bytes copied from another process's ranges, one behind the other. */
+	ssize_t (*read_process)(int pid, void *buffer, size_t size, const struct iovec *ranges,
+				unsigned nr_ranges);
 };
 
 /* The table in use. Only tests write to it. */

@@ -99,7 +99,8 @@ struct hnuma_pool_class_stats {
 	 */
 	uint64_t high_water_mark;
 	double hit_rate;
-	uint64_t reserved[4];
+	uint64_t cached_buffers; /* of free_buffers, those at hand in the CPUs' caches */
+	uint64_t reserved[3];
 };
 
 /* Bytes of a class's blocks: 1024, 4096, 16384, 65536, 262144; 0 for a value that is no class. */

@@ -41,7 +41,7 @@ my %kernel = map { $_ => 1 } qw(
 	memfd_create truncate ftruncate prctl getcpu sched_getcpu sched_yield
 	sched_setaffinity sched_getaffinity pthread_setaffinity_np pthread_getaffinity_np
 	usleep nanosleep ioctl fcntl dup dup2 dup3 pipe pipe2 flock
-	syscall open openat open64 read pread write pwrite close fopen fdopen opendir
+	syscall process_vm_readv open openat open64 read pread write pwrite close fopen fdopen opendir
 );
 my %never = map { $_ => 1 } qw(
 	printf vprintf puts putchar perror exit _exit _Exit quick_exit abort
