@@ -56,7 +56,7 @@ int command_output(void)
 }
 
 /* Start the command with the words of a line; a word in single quotes may be empty. */
-pid_t command_start(const char *line, int out, int err)
+static pid_t start(const char *line, int in, int out, int err)
 {
 	static char words[1024];
 	char *arguments[MOST_ARGUMENTS + 2] = {(char *)command_path()};
@@ -71,7 +71,7 @@ pid_t command_start(const char *line, int out, int err)
 	fflush(NULL);
 	child = fork();
 	if (child == 0) {
-		dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
+		dup2(in >= 0 ? in : open("/dev/null", O_RDONLY), STDIN_FILENO);
 		dup2(out, STDOUT_FILENO);
 		dup2(err, STDERR_FILENO);
 		execvp(arguments[0], arguments);
@@ -79,6 +79,16 @@ pid_t command_start(const char *line, int out, int err)
 	}
 	CU_ASSERT_FATAL(child > 0);
 	return child;
+}
+
+pid_t command_start(const char *line, int out, int err)
+{
+	return start(line, -1, out, err);
+}
+
+pid_t command_start_on(const char *line, int terminal)
+{
+	return start(line, terminal, terminal, terminal);
 }
 
 void command_finish(pid_t child, int out, int err)

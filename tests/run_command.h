@@ -33,6 +33,9 @@ int command_output(void);
 pid_t command_start(const char *line, int out, int err);
 void command_finish(pid_t child, int out, int err);
 
+/* Start it on a terminal. */
+pid_t command_start_on(const char *line, int terminal);
+
 /*
  * A file of requests, all alike, whose path is valid until the next one is made. The caller
  * removes it.

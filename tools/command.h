@@ -19,5 +19,6 @@ int topology_main(int argc, char **argv);
 int plan_main(int argc, char **argv);
 int verify_main(int argc, char **argv);
 int map_main(int argc, char **argv);
+int top_main(int argc, char **argv);
 
 #endif

@@ -24,6 +24,7 @@ static const struct subcommand subcommands[] = {
 	{"plan", plan_main, "what a configuration needs, and what makes it fit"},
 	{"verify", verify_main, "where every page of a process's regions lies"},
 	{"map", map_main, "the machine with a process's regions on their nodes"},
+	{"top", top_main, "watch what a running process has, live"},
 };
 
 #define NR_SUBCOMMANDS (sizeof(subcommands) / sizeof(subcommands[0]))

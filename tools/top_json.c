@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tools/top_json.c - a look at a process as JSON. Calls jansson and libc.
+ */
+#include "config.h"
+
+#include <jansson.h>
+
+#include "tools/top.h"
+
+/* Numbers of 64 bits: JSON's have a sign, counters do not get that far. */
+static json_t *number(uint64_t value)
+{
+	return json_integer((json_int_t)value);
+}
+
+static json_t *ratio(uint64_t part, uint64_t whole)
+{
+	return json_real(whole ? (double)part / (double)whole : 0.0);
+}
+
+static json_t *node_number(int node)
+{
+	return node < 0 ? json_null() : json_integer(node);
+}
+
+static json_t *node_numbers(const struct hnuma_nodeset *nodes)
+{
+	json_t *array = json_array();
+
+	for (int node = 0; node < HNUMA_MAX_NODES; node++)
+		if (hnuma_nodeset_has(nodes, node))
+			json_array_append_new(array, json_integer(node));
+	return array;
+}
+
+static json_t *json_nodes(const struct top_view *view)
+{
+	json_t *array = json_array();
+
+	for (unsigned i = 0; i < view->nr_nodes; i++) {
+		const struct hnuma_node_info *node = &view->nodes[i];
+
+		json_array_append_new(array,
+				      json_pack("{s:i, s:o, s:o, s:o}", "node", node->node,
+						"memory_bytes", number(node->memory_bytes),
+						"hugepages_total", number(node->hugepages_total),
+						"hugepages_free", number(node->hugepages_free)));
+	}
+	return array;
+}
+
+static json_t *json_region(const struct hnuma_object *object)
+{
+	static const char *const backings[] = {"unknown", "base", "thp", "hugetlb"};
+	unsigned backing = (unsigned)object->backing;
+
+	return json_pack("{s:o, s:s, s:o, s:o, s:o, s:s, s:o}", "id", number(object->id), "name",
+			 object->name, "node", node_number(object->node), "nodes",
+			 node_numbers(&object->nodes), "bytes", number(object->size), "backing",
+			 backings[backing < 4 ? backing : 0], "page_bytes",
+			 number(object->page_size));
+}
+
+static json_t *json_arena(const struct top_object *object)
+{
+	const struct hnuma_arena_stats *stats = &object->arena;
+
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
+			 number(object->object.id), "owner", number(object->object.owner), "node",
+			 node_number(object->object.node), "capacity", number(stats->capacity),
+			 "used", number(stats->used), "remaining", number(stats->remaining),
+			 "high_water_mark", number(stats->high_water_mark), "allocation_count",
+			 number(stats->allocation_count));
+}
+
+static json_t *json_class(const struct top_class *class)
+{
+	const struct hnuma_pool_class_stats *stats = &class->stats;
+	json_t *object = json_pack(
+		"{s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "node", class->node, "block_bytes",
+		number(hnuma_class_size(class->class_index)), "in_use", number(stats->in_use),
+		"free", number(stats->free_buffers), "cached", number(stats->cached_buffers),
+		"total", number(stats->total), "high_water_mark", number(stats->high_water_mark));
+
+	json_object_set_new(object, "hits", number(stats->hits));
+	json_object_set_new(object, "misses", number(stats->misses));
+	json_object_set_new(object, "hit_rate", ratio(stats->hits, stats->hits + stats->misses));
+	json_object_set_new(object, "returns", number(stats->returns));
+	json_object_set_new(object, "drops", number(stats->drops));
+	json_object_set_new(object, "failures", number(stats->failures));
+	return object;
+}
+
+static json_t *json_pool(const struct top_object *object)
+{
+	json_t *classes = json_array();
+
+	for (unsigned i = 0; i < object->nr_classes; i++)
+		json_array_append_new(classes, json_class(&object->classes[i]));
+	return json_pack("{s:o, s:o, s:o}", "id", number(object->object.id), "owner",
+			 number(object->object.owner), "classes", classes);
+}
+
+static json_t *json_scratch(const struct top_object *object)
+{
+	const struct hnuma_scratch_stats *stats = &object->scratch;
+
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
+			 number(object->object.id), "owner", number(object->object.owner),
+			 "space_size", number(stats->space_size), "active_spaces",
+			 number(stats->active_spaces), "max_spaces", number(stats->max_spaces),
+			 "total_allocated", number(stats->total_allocated), "total_used",
+			 number(stats->total_used), "max_space_usage",
+			 number(stats->max_space_usage));
+}
+
+static json_t *json_manager(const struct hnuma_object *object)
+{
+	return json_pack("{s:o, s:o}", "id", number(object->id), "nodes",
+			 node_numbers(&object->nodes));
+}
+
+/* One object of a kind; NULL when it was gone before it could be read. */
+static json_t *json_one(const struct top_object *object)
+{
+	if (!object->has_stats)
+		return NULL;
+	switch (object->object.kind) {
+	case HNUMA_OBJECT_REGION:
+		return json_region(&object->object);
+	case HNUMA_OBJECT_ARENA:
+		return json_arena(object);
+	case HNUMA_OBJECT_POOL:
+		return json_pool(object);
+	case HNUMA_OBJECT_SCRATCH:
+		return json_scratch(object);
+	case HNUMA_OBJECT_MANAGER:
+		return json_manager(&object->object);
+	}
+	return NULL;
+}
+
+static json_t *json_kind(const struct top_view *view, enum hnuma_object_kind kind)
+{
+	json_t *array = json_array();
+
+	for (unsigned i = 0; i < view->nr_objects; i++) {
+		json_t *one =
+			view->objects[i].object.kind == kind ? json_one(&view->objects[i]) : NULL;
+
+		if (one)
+			json_array_append_new(array, one);
+	}
+	return array;
+}
+
+/* Print, end the line, let go. */
+static int print(FILE *stream, json_t *root, bool in_one_line)
+{
+	int error = !root || json_dumpf(root, stream, in_one_line ? JSON_COMPACT : JSON_INDENT(2));
+
+	fputc('\n', stream);
+	json_decref(root);
+	return error ? -1 : 0;
+}
+
+int top_json(FILE *stream, const struct top_view *view, bool in_one_line)
+{
+	json_t *root = json_pack("{s:s, s:s, s:i, s:s, s:o}", "command", "top", "hugenuma",
+				 view->version, "pid", view->pid, "process", view->command,
+				 "unlisted", number(view->nr_unlisted));
+
+	json_object_set_new(root, "nodes", json_nodes(view));
+	json_object_set_new(root, "regions", json_kind(view, HNUMA_OBJECT_REGION));
+	json_object_set_new(root, "pools", json_kind(view, HNUMA_OBJECT_POOL));
+	json_object_set_new(root, "arenas", json_kind(view, HNUMA_OBJECT_ARENA));
+	json_object_set_new(root, "scratches", json_kind(view, HNUMA_OBJECT_SCRATCH));
+	json_object_set_new(root, "managers", json_kind(view, HNUMA_OBJECT_MANAGER));
+	return print(stream, root, in_one_line);
+}
+
+int top_json_processes(FILE *stream, const struct top_process *processes, int nr)
+{
+	json_t *array = json_array();
+
+	for (int i = 0; i < nr; i++)
+		json_array_append_new(array,
+				      json_pack("{s:i, s:s, s:s, s:i, s:o}", "pid",
+						processes[i].pid, "process", processes[i].command,
+						"hugenuma", processes[i].version, "objects",
+						(int)processes[i].nr_objects, "bytes",
+						number(processes[i].bytes)));
+	return print(stream, json_pack("{s:s, s:o}", "command", "top", "processes", array), false);
+}
