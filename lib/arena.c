@@ -19,6 +19,7 @@
 #include "lib/listing.h"
 #include "numa/error.h"
 #include "numa/ground.h"
+#include "numa/probe.h"
 
 /*
  * A lane's stretch: a 64th of the arena, so that many lanes can work in it and what they leave
@@ -319,6 +320,8 @@ void hnuma_arena_reset(struct hnuma_arena *arena)
 {
 	if (hnuma_process_is_child_of(arena->process_epoch))
 		return;
+	HNUMA_PROBE(arena_reset, arena->base, hnuma_arena_used(arena),
+		    hnuma_arena_allocation_count(arena));
 	go_back(arena, 0);
 	arena->reset_generation = atomic_load_explicit(&arena->generation, memory_order_relaxed);
 	arena->nr_rewinds = 0;

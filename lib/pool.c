@@ -15,6 +15,7 @@
 #include "lib/pool_cache.h"
 #include "numa/cpu.h"
 #include "numa/error.h"
+#include "numa/probe.h"
 #include "numa/process.h"
 
 #define COLD __attribute__((noinline, cold))
@@ -87,6 +88,7 @@ static void *acquire_from(struct hnuma_home *home, struct hnuma_cache *cache, un
 			hnuma_home_fill(home, cache, cpu, class_index);
 	} else {
 		home->depots[class_index].failures++;
+		HNUMA_PROBE(pool_exhaustion, home->node, class_index, 1);
 	}
 	pthread_mutex_unlock(&home->lock);
 	return block == HNUMA_NO_BLOCK ? NULL : hnuma_block_address(home, block);
@@ -360,8 +362,10 @@ static int acquire_bulk(struct hnuma_pool *pool, struct hnuma_home *home, unsign
 			buffers[done + i] = hnuma_block_address(home, blocks[i]);
 		done += some;
 	}
-	if (!can)
+	if (!can) {
 		home->depots[class_index].failures++;
+		HNUMA_PROBE(pool_exhaustion, home->node, class_index, n);
+	}
 	pthread_mutex_unlock(&home->lock);
 	if (!can)
 		return hnuma_error_set(-ENOMEM,

@@ -9,6 +9,7 @@
 
 #include "lib/pool_books.h"
 #include "lib/pool_cache.h"
+#include "numa/probe.h"
 
 /* How often a claim is tried before its holder, who may have lost its CPU, gets time to finish. */
 #define CLAIM_TRIES  100
@@ -55,6 +56,7 @@ static void page_deal(struct hnuma_home *home, unsigned class_index)
 	home->pages[page].hint = 0;
 	list_push(home, &depot->partial, page);
 	depot->nr_pages++;
+	HNUMA_PROBE(pool_growth, home->node, class_index, depot->nr_pages, home->nr_free_pages);
 }
 
 /* Make one block: its state is the caller's to set. There must be room for it. */
@@ -151,6 +153,7 @@ void hnuma_home_fill(struct hnuma_home *home, struct hnuma_cache *cache, unsigne
 		cache->filled++;
 	}
 	mark_high_water(depot);
+	HNUMA_PROBE(pool_refill, home->node, class_index, cpu, hnuma_cache_depth(cache));
 }
 
 void hnuma_home_drain(struct hnuma_home *home, struct hnuma_cache *cache, unsigned cpu,
@@ -173,6 +176,7 @@ void hnuma_home_drain(struct hnuma_home *home, struct hnuma_cache *cache, unsign
 		depot->stack[depot->count++] = block;
 		cache->drained++;
 	}
+	HNUMA_PROBE(pool_drain, home->node, class_index, cpu, hnuma_cache_depth(cache));
 }
 
 /* Move all that a seized cache has to the depot, and give the cache back. */

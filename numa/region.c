@@ -16,6 +16,7 @@
 
 #include "numa/directory.h"
 #include "numa/error.h"
+#include "numa/probe.h"
 #include "numa/process.h"
 #include "numa/region.h"
 
@@ -102,6 +103,7 @@ static int create(struct hnuma_region **out, const struct hnuma_topology *topolo
 		return error;
 	}
 	enlist(region, &request);
+	HNUMA_PROBE(region_made, region->base, region->size_bytes, region->node, region->backing);
 	*out = region;
 	return 0;
 
@@ -147,6 +149,7 @@ int hnuma_region_destroy(struct hnuma_region *region)
 			"(sysctl vm.max_map_count says how many it may have)",
 			(void *)region->base, region->size_bytes, hnuma_strerror(error));
 	hnuma_directory_remove(region->listing);
+	HNUMA_PROBE(region_destroyed, region->base, region->size_bytes);
 	free(region);
 	return 0;
 }
