@@ -76,6 +76,8 @@ static const struct field class_fields[] = {
 	 true, CLASS(failures)},
 	{"free_buffers", "pool_free_blocks", "Blocks that are free now.", false,
 	 CLASS(free_buffers)},
+	{"cached_buffers", "pool_cached_blocks", "Of the free blocks, those in CPUs' caches.",
+	 false, CLASS(cached_buffers)},
 	{"in_use", "pool_in_use_blocks", "Blocks that are out now.", false, CLASS(in_use)},
 	{"total", "pool_made_blocks", "Blocks that are made now, free or out.", false,
 	 CLASS(total)},

@@ -157,6 +157,7 @@ static void test_json(void)
 	CU_ASSERT_EQUAL(number(root, "nodes/0/pool/16K/failures"), 0);
 	CU_ASSERT_EQUAL(number(root, "nodes/0/pool/16K/in_use"), 3);
 	CU_ASSERT_EQUAL(number(root, "nodes/0/pool/16K/free_buffers"), 0);
+	CU_ASSERT_EQUAL(number(root, "nodes/0/pool/16K/cached_buffers"), 0);
 	CU_ASSERT_EQUAL(number(root, "nodes/0/pool/16K/total"), 3);
 	CU_ASSERT_EQUAL(number(root, "nodes/0/pool/16K/high_water_mark"),
 			(json_int_t)stats.high_water_mark);
@@ -399,6 +400,7 @@ static void test_prometheus(void)
 	} while (0)
 	HAS("\nhugenuma_pool_hits_total{node=\"%d\",class=\"16K\"} 5\n", node);
 	HAS("\nhugenuma_pool_misses_total{node=\"%d\",class=\"16K\"} 3\n", node);
+	HAS("\nhugenuma_pool_cached_blocks{node=\"%d\",class=\"16K\"} 0\n", node);
 	HAS("\nhugenuma_pool_in_use_blocks{node=\"%d\",class=\"16K\"} 3\n", node);
 	HAS("\nhugenuma_pool_hit_ratio{node=\"%d\",class=\"16K\"} 0.625000\n", node);
 	HAS("\nhugenuma_pool_hit_ratio{node=\"%d\",class=\"1K\"} 0.0\n", node);
