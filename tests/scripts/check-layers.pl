@@ -196,7 +196,7 @@ find({
 	no_chdir => 1,
 	wanted   => sub {
 		(my $name = $_) =~ s{^\./}{};
-		if (-d && ($name =~ m{^(?:\.git|autom4te\.cache|build-aux|build(?:-.*)?|_build|_inst|hugenuma-[\d.]+)$}
+		if (-d && ($name =~ m{^(?:\.git|autom4te\.cache|build-aux|build(?:-.*)?|_build|_inst|hugenuma-[\d.]+|debian/(?:tmp|\.debhelper|(?:lib)?hugenuma[^/]*))$}
 			|| -e "$_/config.status")) {
 			$File::Find::prune = $name ne '.';
 			return;
