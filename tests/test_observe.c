@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,8 +73,13 @@ static void serve(int orders, int answers)
 	struct hnuma_manager *manager = make_manager();
 	struct numbers numbers;
 	unsigned round = 0;
+	cpu_set_t here;
 	char order;
 
+	/* On one CPU, so that it depends on nothing else what a cache holds and what is dropped. */
+	CPU_ZERO(&here);
+	CPU_SET(sched_getcpu(), &here);
+	sched_setaffinity(0, sizeof(here), &here);
 	while (manager && read(orders, &order, 1) == 1) {
 		work(manager, round++);
 		ask(manager, &numbers);
