@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -57,6 +58,12 @@ static int sys_memfd(const char *name, unsigned flags)
 
 static int sys_truncate(int fd, off_t length)
 {
+	struct rlimit limit;
+
+	/* Beyond the limit the kernel would send SIGXFSZ, which ends the process (ulimit -f). */
+	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+	    (rlim_t)length > limit.rlim_cur)
+		return -EFBIG;
 	return answer(ftruncate(fd, length));
 }
 

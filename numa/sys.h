@@ -19,7 +19,7 @@ struct hnuma_sys {
 	int (*map)(void **address, size_t length, int protection, int flags, int fd);
 	int (*unmap)(void *address, size_t length);
 	int (*advise)(void *address, size_t length, int advice);
-	/* memfd_create() and ftruncate(): a descriptor, or -errno. */
+	/* memfd_create() and ftruncate(): a descriptor, or -errno. Never SIGXFSZ, but -EFBIG. */
 	int (*memfd)(const char *name, unsigned flags);
 	int (*truncate)(int fd, off_t length);
 	/* prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME): name a private anonymous mapping. */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <hugenuma.h>
@@ -159,6 +160,24 @@ static void test_unlisted(void)
 	CU_ASSERT_FALSE(is_mapped());
 }
 
+/* A limit on the size of files is no reason to be killed by SIGXFSZ. */
+static void child_of_small_files(void *arg)
+{
+	const struct rlimit small = {4096, 4096};
+	struct hnuma_region *region;
+
+	(void)arg;
+	CU_ASSERT_EQUAL(setrlimit(RLIMIT_FSIZE, &small), 0);
+	CU_ASSERT_EQUAL_FATAL(create(&region, 0), 0);
+	CU_ASSERT_FALSE(is_mapped());
+	CU_ASSERT_EQUAL(hnuma_region_destroy(region), 0);
+}
+
+static void test_file_limit(void)
+{
+	CU_ASSERT_EQUAL(check_in_child(child_of_small_files, NULL), 0);
+}
+
 static void test_full(void)
 {
 	static uint64_t ids[HNUMA_DIRECTORY_SLOTS];
@@ -229,6 +248,7 @@ int main(void)
 		{"there as long as there are objects", test_life},
 		{"each call fails", test_calls_fail},
 		{"objects that cannot be listed", test_unlisted},
+		{"a limit on files", test_file_limit},
 		{"full", test_full},
 		{"fork", test_fork},
 		CU_TEST_INFO_NULL,
