@@ -7,7 +7,7 @@
 copy=$work/copy
 mkdir "$copy"
 (cd "$top_srcdir" && tar -cf - --exclude=.git --exclude=autom4te.cache --exclude='./build*' --exclude='./hugenuma-[0-9]*' \
-	include numa lib tools tests man examples m4 bench \
+	include numa lib tools tests man examples m4 bench doc \
 	configure.ac Makefile.am autogen.sh quickstart README.md CONTRIBUTING.md NEWS .clang-format) |
 	tar -C "$copy" -xf - || problem "the tree cannot be copied"
 chmod -R u+w "$copy"
