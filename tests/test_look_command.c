@@ -272,8 +272,10 @@ static void test_map(void)
 {
 	char path[] = "/tmp/hugenuma-map-XXXXXX";
 	struct hnuma_topology *again;
+	struct hnuma_region_info info;
 	struct hnuma_region *region;
 	const json_t *here;
+	size_t index = 0;
 	json_t *root;
 	int fd;
 
@@ -286,7 +288,11 @@ static void test_map(void)
 		       "text");
 	command_run("map --json %d", getpid());
 	root = command_report();
-	here = json_object_get(node_at(root, 0), "regions");
+	CU_ASSERT_EQUAL_FATAL(hnuma_region_info(region, &info), 0);
+	while (json_array_size(json_object_get(root, "nodes")) > index &&
+	       number(node_at(root, index), "node") != info.node)
+		index++;
+	here = json_object_get(node_at(root, index), "regions");
 	command_expect(json_array_size(here) == 1 &&
 			       number(json_array_get(here, 0), "pages") == 3 &&
 			       strcmp(command_text(json_array_get(here, 0), "name"), "mapped") == 0,

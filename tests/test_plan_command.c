@@ -235,7 +235,7 @@ static void test_made_to_fit(void)
 	const json_t *lines;
 	json_t *root;
 
-	if (!check_hugepages_exactly(0, 3))
+	if (!check_hugepages_exactly(check_home_node(), 3))
 		return;
 	command_run("plan %s -j", options);
 	root = report_with(1);
@@ -262,7 +262,7 @@ static void test_made_to_fit(void)
 	command_expect(command_outcome.code == 0, "it fits");
 	command_expect(strstr(command_outcome.out, "It fits.") != NULL, "and says so");
 	command_expect(strstr(command_outcome.out, "\necho") == NULL, "no more commands");
-	check_hugepages_exactly(0, 3);
+	check_hugepages_exactly(check_home_node(), 3);
 }
 
 int main(void)
