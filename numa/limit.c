@@ -114,7 +114,12 @@ int hnuma_limit_check_hugetlb(const struct hnuma_request *request, bool has_fail
 			machine.overcommit = 0;
 		if (request->is_bound && request->attr->policy == HNUMA_POLICY_BIND)
 			error = check_node_pages(request, &machine);
-		if (!error)
+		/*
+		 * Free and promised pages are read one after the other, while others take and give:
+		 * the two together prove nothing. The kernel, which counts both at once, has
+		 * the last word; afterwards they explain it.
+		 */
+		if (!error && has_failed)
 			error = check_machine_pages(request, &machine);
 	}
 	if (!error)

@@ -205,10 +205,14 @@ static void *make_many(void *arg)
 
 		if (hnuma_ground_create(&ground, topology, &service, maker->request)) {
 			maker->nr_failures++;
+			printf("\n    %d: %s ", i, hnuma_errormsg());
 			continue;
 		}
 		*(volatile char *)hnuma_region_base(ground.regions[0]) = 1;
-		maker->nr_failures += hnuma_ground_destroy(&ground) != 0;
+		if (hnuma_ground_destroy(&ground)) {
+			maker->nr_failures++;
+			printf("\n    %d: %s ", i, hnuma_errormsg());
+		}
 	}
 	return NULL;
 }
