@@ -50,6 +50,13 @@ static inline struct hnuma_home *home_here(const struct hnuma_pool *pool,
 	return line ? hnuma_line_home(line) : &pool->homes[0];
 }
 
+/* This CPU's cache of a class, if it is one of that home's blocks; else NULL. */
+static inline struct hnuma_cache *cache_here(const struct hnuma_line *line,
+					     const struct hnuma_home *home, unsigned class_index)
+{
+	return line && hnuma_line_home(line) == home ? line->caches[class_index] : NULL;
+}
+
 /* What remains to be done with a block that has just become the caller's. */
 static inline void *hand_out(const struct hnuma_pool *pool, void *address, unsigned class_index)
 {
@@ -113,9 +120,7 @@ static __attribute__((noinline)) void *acquire(struct hnuma_pool *pool, int node
 					: hnuma_pool_home_of_node(pool, node);
 	if (!home)
 		return no_block(ENODEV);
-	address = acquire_from(
-		home, line && hnuma_line_home(line) == home ? line->caches[class_index] : NULL, cpu,
-		class_index);
+	address = acquire_from(home, cache_here(line, home, class_index), cpu, class_index);
 	order = &pool->ground->service.nearest[(size_t)(home - pool->homes) * pool->nr_homes];
 	for (unsigned i = 1; may_go_on && !address && i < pool->nr_homes; i++)
 		address = acquire_from(&pool->homes[order[i]], NULL, cpu, class_index);
@@ -257,7 +262,7 @@ static COLD void give_to_home(const struct spot *spot, struct hnuma_cache *cache
 /* Every way to release one block but the fast one. */
 static __attribute__((noinline)) int release(struct hnuma_pool *pool, void *buffer)
 {
-	struct hnuma_cache *cache = NULL;
+	struct hnuma_cache *cache;
 	struct hnuma_line *line;
 	struct spot spot;
 	unsigned cpu;
@@ -273,11 +278,9 @@ static __attribute__((noinline)) int release(struct hnuma_pool *pool, void *buff
 		error = take_back(pool, &spot, buffer);
 	if (unlikely(error))
 		return refuse(error, buffer);
-	if (line && hnuma_line_home(line) == spot.home) {
-		cache = line->caches[spot.class_index];
-		if (hnuma_cache_put(pool->uses_rseq, cache, cpu, spot.block))
-			return 0;
-	}
+	cache = cache_here(line, spot.home, spot.class_index);
+	if (cache && hnuma_cache_put(pool->uses_rseq, cache, cpu, spot.block))
+		return 0;
 	give_to_home(&spot, cache, cpu);
 	return 0;
 }
@@ -296,11 +299,7 @@ static __attribute__((noinline)) int release_rest(struct hnuma_pool *pool, void 
 
 	/* Cannot fail: nobody else has the block, and its page keeps its class. */
 	if (likely(!spot_find(pool, home_here(pool, line), buffer, &spot)))
-		give_to_home(&spot,
-			     line && hnuma_line_home(line) == spot.home
-				     ? line->caches[spot.class_index]
-				     : NULL,
-			     cpu);
+		give_to_home(&spot, cache_here(line, spot.home, spot.class_index), cpu);
 	return 0;
 }
 #endif
