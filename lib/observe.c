@@ -513,7 +513,7 @@ int hnuma_observer_pool_stats(const struct hnuma_observer *observer,
 			      const struct hnuma_object *object, struct hnuma_pool_stats *stats)
 {
 	const struct hnuma_directory_entry *entry;
-	uint64_t homes = 0, acquired;
+	uint64_t homes = 0;
 	unsigned nr_homes = 0;
 	int *nodes, error = find_entry(observer, object, stats, HNUMA_OBJECT_POOL, &entry);
 
@@ -531,8 +531,7 @@ int hnuma_observer_pool_stats(const struct hnuma_observer *observer,
 		if (!error)
 			hnuma_pool_count_add(stats, i % HNUMA_NR_CLASSES, &one);
 	}
-	acquired = stats->hits + stats->misses;
-	stats->hit_rate = acquired ? (double)stats->hits / (double)acquired : 0;
+	stats->hit_rate = hnuma_pool_hit_rate(stats->hits, stats->misses);
 	return conclude(observer, object, error);
 }
 

@@ -43,17 +43,21 @@ static inline void hnuma_pool_count_cache(struct hnuma_pool_class_stats *stats, 
 	stats->cached_buffers += depth;
 }
 
+/* Of the blocks acquired, the part that was free already. */
+static inline double hnuma_pool_hit_rate(uint64_t hits, uint64_t misses)
+{
+	return hits + misses ? (double)hits / (double)(hits + misses) : 0;
+}
+
 static inline void hnuma_pool_count_end(struct hnuma_pool_class_stats *stats)
 {
-	uint64_t acquired = stats->hits + stats->misses;
-
 	/* Read while others move blocks between caches, a block may have been counted twice. */
 	if (stats->free_buffers > stats->total)
 		stats->free_buffers = stats->total;
 	if (stats->cached_buffers > stats->free_buffers)
 		stats->cached_buffers = stats->free_buffers;
 	stats->in_use = stats->total - stats->free_buffers;
-	stats->hit_rate = acquired ? (double)stats->hits / (double)acquired : 0;
+	stats->hit_rate = hnuma_pool_hit_rate(stats->hits, stats->misses);
 }
 
 /* Add one class of one home to what the whole pool has; its hit rate is the caller's to set. */

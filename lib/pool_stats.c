@@ -51,7 +51,6 @@ int hnuma_pool_class_stats(const struct hnuma_pool *pool, int node, enum hnuma_c
 
 int hnuma_pool_stats(const struct hnuma_pool *pool, struct hnuma_pool_stats *stats)
 {
-	uint64_t acquired;
 
 	if (!pool || !stats)
 		return hnuma_error_set(-EINVAL, "pool or stats is NULL");
@@ -70,8 +69,7 @@ int hnuma_pool_stats(const struct hnuma_pool *pool, struct hnuma_pool_stats *sta
 		}
 		pthread_mutex_unlock(&home->lock);
 	}
-	acquired = stats->hits + stats->misses;
-	stats->hit_rate = acquired ? (double)stats->hits / (double)acquired : 0;
+	stats->hit_rate = hnuma_pool_hit_rate(stats->hits, stats->misses);
 	return 0;
 }
 
