@@ -8,13 +8,13 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
 
 #include <hugenuma.h>
 
 #include "numa/error.h"
+#include "numa/maps.h"
 #include "numa/procfs.h"
 #include "numa/remote.h"
 #include "numa/sys.h"
@@ -48,26 +48,21 @@ static int explain(int error, int pid)
 }
 
 /* "7f4f48400000-7f4f48500000 rw-s 00000000 00:01 1234    /memfd:NAME (deleted)" */
-static bool parse_mapping(const char *line, const char *name, uint64_t *begin, uint64_t *end)
+static bool parse_mapping(const char *line, const char *name, uintptr_t *begin, uintptr_t *end)
 {
 	const char *path = strstr(line, " /memfd:");
 	size_t length = strlen(name);
-	char *rest;
 
 	if (!path || strncmp(path + strlen(" /memfd:"), name, length) != 0 ||
 	    strcmp(path + strlen(" /memfd:") + length, " (deleted)") != 0)
 		return false;
-	*begin = strtoull(line, &rest, 16);
-	if (*rest != '-')
-		return false;
-	*end = strtoull(rest + 1, &rest, 16);
-	return *rest == ' ' && *end > *begin;
+	return hnuma_maps_parse_range(line, begin, end) && *end > *begin;
 }
 
 int hnuma_remote_find(int pid, const char *name, uint64_t *address, uint64_t *size_bytes)
 {
 	struct hnuma_procfs_lines lines;
-	uint64_t begin, end;
+	uintptr_t begin, end;
 	const char *line;
 	char path[40];
 	int result;
