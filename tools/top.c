@@ -7,26 +7,16 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "tools/cli.h"
 #include "tools/command.h"
 #include "tools/top.h"
 
-static __attribute__((format(printf, 2, 3))) int fail(int code, const char *format, ...)
-{
-	va_list arguments;
-
-	fputs("hugenuma top: ", stderr);
-	va_start(arguments, format);
-	vfprintf(stderr, format, arguments);
-	va_end(arguments);
-	fputc('\n', stderr);
-	return code;
-}
+#define COMMAND "top"
 
 /* What an observer said, as an exit code: a process that cannot be watched was badly chosen. */
 static int fail_observer(int error)
@@ -34,8 +24,9 @@ static int fail_observer(int error)
 	bool is_passing = error == -EAGAIN || error == -ENOMEM || error == -EUCLEAN;
 
 	if (error == -ENOMEM)
-		return fail(COMMAND_FAILED, "no memory for a look at the process");
-	return fail(is_passing ? COMMAND_FAILED : COMMAND_BAD_INPUT, "%s", hnuma_errormsg());
+		return cli_complain(COMMAND, COMMAND_FAILED, "no memory for a look at the process");
+	return cli_complain(COMMAND, is_passing ? COMMAND_FAILED : COMMAND_BAD_INPUT, "%s",
+			    hnuma_errormsg());
 }
 
 /* What cannot be written is a failure: a script would take it for whole. */
@@ -43,8 +34,8 @@ static int finish_output(int error)
 {
 	errno = 0;
 	if (fflush(stdout) || ferror(stdout) || error)
-		return fail(errno == EPIPE ? COMMAND_BAD_INPUT : COMMAND_FAILED, "cannot write: %s",
-			    strerror(errno ? errno : EIO));
+		return cli_complain(COMMAND, errno == EPIPE ? COMMAND_BAD_INPUT : COMMAND_FAILED,
+				    "cannot write: %s", strerror(errno ? errno : EIO));
 	return COMMAND_OK;
 }
 
@@ -175,7 +166,7 @@ static int watch_screen(const struct top_options *options, struct hnuma_observer
 		return finish_output(0);
 	}
 	if (error == -EIO || error == -EPIPE)
-		return fail(COMMAND_BAD_INPUT, "the terminal is gone");
+		return cli_complain(COMMAND, COMMAND_BAD_INPUT, "the terminal is gone");
 	return error ? fail_observer(error) : COMMAND_OK;
 }
 
@@ -208,11 +199,11 @@ static bool choose(struct top_options *options, int *code)
 	if (nr == 1)
 		options->pid = processes[0].pid;
 	else if (nr < 0)
-		*code = fail(COMMAND_FAILED, "no memory for a list of processes");
+		*code = cli_complain(COMMAND, COMMAND_FAILED, "no memory for a list of processes");
 	else if (nr == 0)
-		*code = fail(COMMAND_FAILED,
-			     "no process that may be looked at has objects of hugenuma "
-			     "(root sees all)");
+		*code = cli_complain(COMMAND, COMMAND_FAILED,
+				     "no process that may be looked at has objects of hugenuma "
+				     "(root sees all)");
 	if (nr > 1) {
 		if (isatty(STDOUT_FILENO))
 			top_screen_size(&rows, &columns);
@@ -245,7 +236,7 @@ int top_main(int argc, char **argv)
 	if (!options.pid && !choose(&options, &code))
 		return code;
 	if (hnuma_topology_create(&topology))
-		return fail(COMMAND_FAILED, "%s", hnuma_errormsg());
+		return cli_complain(COMMAND, COMMAND_FAILED, "%s", hnuma_errormsg());
 	code = observe(&options, topology);
 	hnuma_topology_destroy(topology);
 	return code;

@@ -6,13 +6,8 @@
 
 #include <jansson.h>
 
+#include "tools/cli.h"
 #include "tools/top.h"
-
-/* Numbers of 64 bits: JSON's have a sign, counters do not get that far. */
-static json_t *number(uint64_t value)
-{
-	return json_integer((json_int_t)value);
-}
 
 static json_t *ratio(uint64_t part, uint64_t whole)
 {
@@ -43,9 +38,9 @@ static json_t *json_nodes(const struct top_view *view)
 
 		json_array_append_new(array,
 				      json_pack("{s:i, s:o, s:o, s:o}", "node", node->node,
-						"memory_bytes", number(node->memory_bytes),
-						"hugepages_total", number(node->hugepages_total),
-						"hugepages_free", number(node->hugepages_free)));
+						"memory_bytes", cli_count(node->memory_bytes),
+						"hugepages_total", cli_count(node->hugepages_total),
+						"hugepages_free", cli_count(node->hugepages_free)));
 	}
 	return array;
 }
@@ -55,23 +50,23 @@ static json_t *json_region(const struct hnuma_object *object)
 	static const char *const backings[] = {"unknown", "base", "thp", "hugetlb"};
 	unsigned backing = (unsigned)object->backing;
 
-	return json_pack("{s:o, s:s, s:o, s:o, s:o, s:s, s:o}", "id", number(object->id), "name",
+	return json_pack("{s:o, s:s, s:o, s:o, s:o, s:s, s:o}", "id", cli_count(object->id), "name",
 			 object->name, "node", node_number(object->node), "nodes",
-			 node_numbers(&object->nodes), "bytes", number(object->size), "backing",
+			 node_numbers(&object->nodes), "bytes", cli_count(object->size), "backing",
 			 backings[backing < 4 ? backing : 0], "page_bytes",
-			 number(object->page_size));
+			 cli_count(object->page_size));
 }
 
 static json_t *json_arena(const struct top_object *object)
 {
 	const struct hnuma_arena_stats *stats = &object->arena;
 
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
-			 number(object->object.id), "owner", number(object->object.owner), "node",
-			 node_number(object->object.node), "capacity", number(stats->capacity),
-			 "used", number(stats->used), "remaining", number(stats->remaining),
-			 "high_water_mark", number(stats->high_water_mark), "allocation_count",
-			 number(stats->allocation_count));
+	return json_pack(
+		"{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id", cli_count(object->object.id),
+		"owner", cli_count(object->object.owner), "node", node_number(object->object.node),
+		"capacity", cli_count(stats->capacity), "used", cli_count(stats->used), "remaining",
+		cli_count(stats->remaining), "high_water_mark", cli_count(stats->high_water_mark),
+		"allocation_count", cli_count(stats->allocation_count));
 }
 
 static json_t *json_class(const struct top_class *class)
@@ -79,16 +74,17 @@ static json_t *json_class(const struct top_class *class)
 	const struct hnuma_pool_class_stats *stats = &class->stats;
 	json_t *object = json_pack(
 		"{s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "node", class->node, "block_bytes",
-		number(hnuma_class_size(class->class_index)), "in_use", number(stats->in_use),
-		"free", number(stats->free_buffers), "cached", number(stats->cached_buffers),
-		"total", number(stats->total), "high_water_mark", number(stats->high_water_mark));
+		cli_count(hnuma_class_size(class->class_index)), "in_use", cli_count(stats->in_use),
+		"free", cli_count(stats->free_buffers), "cached", cli_count(stats->cached_buffers),
+		"total", cli_count(stats->total), "high_water_mark",
+		cli_count(stats->high_water_mark));
 
-	json_object_set_new(object, "hits", number(stats->hits));
-	json_object_set_new(object, "misses", number(stats->misses));
+	json_object_set_new(object, "hits", cli_count(stats->hits));
+	json_object_set_new(object, "misses", cli_count(stats->misses));
 	json_object_set_new(object, "hit_rate", ratio(stats->hits, stats->hits + stats->misses));
-	json_object_set_new(object, "returns", number(stats->returns));
-	json_object_set_new(object, "drops", number(stats->drops));
-	json_object_set_new(object, "failures", number(stats->failures));
+	json_object_set_new(object, "returns", cli_count(stats->returns));
+	json_object_set_new(object, "drops", cli_count(stats->drops));
+	json_object_set_new(object, "failures", cli_count(stats->failures));
 	return object;
 }
 
@@ -98,26 +94,26 @@ static json_t *json_pool(const struct top_object *object)
 
 	for (unsigned i = 0; i < object->nr_classes; i++)
 		json_array_append_new(classes, json_class(&object->classes[i]));
-	return json_pack("{s:o, s:o, s:o}", "id", number(object->object.id), "owner",
-			 number(object->object.owner), "classes", classes);
+	return json_pack("{s:o, s:o, s:o}", "id", cli_count(object->object.id), "owner",
+			 cli_count(object->object.owner), "classes", classes);
 }
 
 static json_t *json_scratch(const struct top_object *object)
 {
 	const struct hnuma_scratch_stats *stats = &object->scratch;
 
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
-			 number(object->object.id), "owner", number(object->object.owner),
-			 "space_size", number(stats->space_size), "active_spaces",
-			 number(stats->active_spaces), "max_spaces", number(stats->max_spaces),
-			 "total_allocated", number(stats->total_allocated), "total_used",
-			 number(stats->total_used), "max_space_usage",
-			 number(stats->max_space_usage));
+	return json_pack(
+		"{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id", cli_count(object->object.id),
+		"owner", cli_count(object->object.owner), "space_size",
+		cli_count(stats->space_size), "active_spaces", cli_count(stats->active_spaces),
+		"max_spaces", cli_count(stats->max_spaces), "total_allocated",
+		cli_count(stats->total_allocated), "total_used", cli_count(stats->total_used),
+		"max_space_usage", cli_count(stats->max_space_usage));
 }
 
 static json_t *json_manager(const struct hnuma_object *object)
 {
-	return json_pack("{s:o, s:o}", "id", number(object->id), "nodes",
+	return json_pack("{s:o, s:o}", "id", cli_count(object->id), "nodes",
 			 node_numbers(&object->nodes));
 }
 
@@ -169,7 +165,7 @@ int top_json(FILE *stream, const struct top_view *view, bool in_one_line)
 {
 	json_t *root = json_pack("{s:s, s:s, s:i, s:s, s:o}", "command", "top", "hugenuma",
 				 view->version, "pid", view->pid, "process", view->command,
-				 "unlisted", number(view->nr_unlisted));
+				 "unlisted", cli_count(view->nr_unlisted));
 
 	json_object_set_new(root, "nodes", json_nodes(view));
 	json_object_set_new(root, "regions", json_kind(view, HNUMA_OBJECT_REGION));
@@ -190,6 +186,6 @@ int top_json_processes(FILE *stream, const struct top_process *processes, int nr
 						processes[i].pid, "process", processes[i].command,
 						"hugenuma", processes[i].version, "objects",
 						(int)processes[i].nr_objects, "bytes",
-						number(processes[i].bytes)));
+						cli_count(processes[i].bytes)));
 	return print(stream, json_pack("{s:s, s:o}", "command", "top", "processes", array), false);
 }

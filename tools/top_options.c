@@ -6,10 +6,10 @@
 
 #include <getopt.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/cli.h"
 #include "tools/top.h"
 #include "tools/units.h"
 
@@ -41,18 +41,6 @@ static void print_help(void)
 	      stdout);
 }
 
-static __attribute__((format(printf, 1, 2))) enum top_options_result bad(const char *format, ...)
-{
-	va_list arguments;
-
-	fputs("hugenuma top: ", stderr);
-	va_start(arguments, format);
-	vfprintf(stderr, format, arguments);
-	va_end(arguments);
-	fputc('\n', stderr);
-	return TOP_OPTIONS_BAD;
-}
-
 /* Digits and one point, as people write seconds: no sign, no exponent, no "inf". */
 static enum top_options_result read_delay(struct top_options *options, const char *text)
 {
@@ -62,8 +50,10 @@ static enum top_options_result read_delay(struct top_options *options, const cha
 	options->delay_seconds = strtod(text, &end);
 	if (*text == '\0' || strspn(text, "0123456789.") != strlen(text) || *end != '\0' ||
 	    options->delay_seconds < LEAST_DELAY || options->delay_seconds > MOST_DELAY)
-		return bad("--delay is \"%s\": a number of seconds from 0.1 to 3600 was expected",
-			   text);
+		return cli_complain(
+			"top", TOP_OPTIONS_BAD,
+			"--delay is \"%s\": a number of seconds from 0.1 to 3600 was expected",
+			text);
 	return TOP_OPTIONS_GOOD;
 }
 
@@ -72,7 +62,8 @@ static enum top_options_result read_pid(struct top_options *options, const char 
 	uint64_t pid;
 
 	if (units_read_count(text, 1, INT_MAX, &pid))
-		return bad("\"%s\" is no process id: a whole number was expected", text);
+		return cli_complain("top", TOP_OPTIONS_BAD,
+				    "\"%s\" is no process id: a whole number was expected", text);
 	options->pid = (int)pid;
 	return TOP_OPTIONS_GOOD;
 }
@@ -92,13 +83,18 @@ enum top_options_result top_options_read(struct top_options *options, int argc, 
 		else if (option == 'd')
 			result = read_delay(options, optarg);
 		else if (option == ':')
-			result = bad("%s wants a value: hugenuma top --help", argv[optind - 1]);
+			result = cli_complain("top", TOP_OPTIONS_BAD,
+					      "%s wants a value: hugenuma top --help",
+					      argv[optind - 1]);
 		else if (option == '?' && optopt > 0 && optopt < 256)
-			result = bad("there is no option -%c: hugenuma top --help lists them",
-				     optopt);
+			result = cli_complain(
+				"top", TOP_OPTIONS_BAD,
+				"there is no option -%c: hugenuma top --help lists them", optopt);
 		else if (option == '?')
-			result = bad("there is no option %s: hugenuma top --help lists them",
-				     argv[optind - 1]);
+			result = cli_complain(
+				"top", TOP_OPTIONS_BAD,
+				"there is no option %s: hugenuma top --help lists them",
+				argv[optind - 1]);
 		if (option == 'h') {
 			print_help();
 			return TOP_OPTIONS_HELP;
@@ -107,7 +103,8 @@ enum top_options_result top_options_read(struct top_options *options, int argc, 
 			return result;
 	}
 	if (argc - optind > 1)
-		return bad("\"%s\" is one process too many: it watches one at a time",
-			   argv[optind + 1]);
+		return cli_complain("top", TOP_OPTIONS_BAD,
+				    "\"%s\" is one process too many: it watches one at a time",
+				    argv[optind + 1]);
 	return optind < argc ? read_pid(options, argv[optind]) : TOP_OPTIONS_GOOD;
 }
