@@ -122,7 +122,7 @@ static int watch(const struct top_options *options, struct hnuma_observer **obse
 	struct top_view views[2] = {{.pid = 0}, {.pid = 0}};
 	enum top_key key = TOP_KEY_NONE;
 	unsigned first_line = 0;
-	int error = 0;
+	int error = 0, lines;
 
 	while (key != TOP_KEY_QUIT && key != TOP_KEY_SIGNAL) {
 		struct top_view next;
@@ -140,11 +140,11 @@ static int watch(const struct top_options *options, struct hnuma_observer **obse
 		error = show(&views[0], &views[1], error ? hnuma_errormsg() : "", &first_line);
 		if (error)
 			break;
-		key = top_screen_wait(options->delay_seconds);
-		if (key == TOP_KEY_DOWN)
-			first_line++;
-		if (key == TOP_KEY_UP && first_line > 0)
-			first_line--;
+		key = top_screen_wait(options->delay_seconds, &lines);
+		/* Beyond the end is seen to where the end is known. */
+		first_line = lines < 0 && (unsigned)-lines > first_line
+				     ? 0
+				     : first_line + (unsigned)lines;
 	}
 	top_view_free(&views[0]);
 	top_view_free(&views[1]);

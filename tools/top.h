@@ -104,10 +104,8 @@ int top_json(FILE *stream, const struct top_view *view, bool in_one_line);
 int top_json_processes(FILE *stream, const struct top_process *processes, int nr);
 
 enum top_key {
-	TOP_KEY_NONE, /* the time is over, or the size is another */
+	TOP_KEY_NONE, /* the time is over, the size is another, or somebody moves */
 	TOP_KEY_QUIT,
-	TOP_KEY_UP,
-	TOP_KEY_DOWN,
 	TOP_KEY_SIGNAL, /* one that ends the program: top_screen_signal() */
 };
 
@@ -123,8 +121,11 @@ void top_screen_size(unsigned *rows, unsigned *columns);
 /* Show the lines of a text from the first_line-th on, as many as there is room for. Returns 0, -errno. */
 int top_screen_show(const char *text, unsigned first_line);
 
-/* Wait for a key, at most so long. Stops and goes on by itself on Ctrl-Z. */
-enum top_key top_screen_wait(double seconds);
+/*
+ * Wait for keys, at most so long. *lines says by how many lines they move, up (negative) or down. Stops
+ * and goes on by itself on Ctrl-Z.
+ */
+enum top_key top_screen_wait(double seconds, int *lines);
 
 /* The signal that ended it, or 0. */
 int top_screen_signal(void);

@@ -180,44 +180,58 @@ static void stop_for_a_while(void)
 	top_screen_open();
 }
 
-static enum top_key read_key(void)
+/*
+ * What one more byte from the keyboard means; moves are added to *lines. An arrow's bytes may come in
+ * two reads, so what has been seen of one is remembered.
+ */
+static enum top_key take_byte(char byte, int *lines)
 {
-	char keys[16];
-	ssize_t nr = read(STDIN_FILENO, keys, sizeof(keys));
+	static enum { PLAIN, ESCAPE, ARROW } state;
+	const int before = state;
+
+	state = PLAIN;
+	if (before == ARROW)
+		*lines += byte == 'B' ? 1 : byte == 'A' ? -1 : 0;
+	else if (byte == '\033')
+		state = ESCAPE;
+	else if (before == ESCAPE && (byte == '[' || byte == 'O'))
+		state = ARROW;
+	else if (byte == 'q' || byte == 'Q')
+		return TOP_KEY_QUIT;
+	else
+		*lines += byte == 'j' ? 1 : byte == 'k' ? -1 : 0;
+	return TOP_KEY_NONE;
+}
+
+static enum top_key read_keys(int *lines)
+{
+	char bytes[64];
+	ssize_t nr = read(STDIN_FILENO, bytes, sizeof(bytes));
 
 	if (nr < 0)
 		return errno == EINTR || errno == EAGAIN ? TOP_KEY_NONE : TOP_KEY_QUIT;
 	if (nr == 0)
 		return TOP_KEY_QUIT;
-	if (nr >= 3 && keys[0] == '\033' && (keys[1] == '[' || keys[1] == 'O')) {
-		if (keys[2] == 'A')
-			return TOP_KEY_UP;
-		return keys[2] == 'B' ? TOP_KEY_DOWN : TOP_KEY_NONE;
-	}
-	for (ssize_t i = 0; i < nr; i++) {
-		if (keys[i] == 'q' || keys[i] == 'Q')
+	for (ssize_t i = 0; i < nr; i++)
+		if (take_byte(bytes[i], lines) == TOP_KEY_QUIT)
 			return TOP_KEY_QUIT;
-		if (keys[i] == 'j')
-			return TOP_KEY_DOWN;
-		if (keys[i] == 'k')
-			return TOP_KEY_UP;
-	}
 	return TOP_KEY_NONE;
 }
 
-enum top_key top_screen_wait(double seconds)
+enum top_key top_screen_wait(double seconds, int *lines)
 {
 	struct pollfd keyboard = {.fd = screen.has_keys ? STDIN_FILENO : -1, .events = POLLIN};
 	struct timespec wait = {.tv_sec = (time_t)seconds};
 	int nr;
 
+	*lines = 0;
 	wait.tv_nsec = (long)((seconds - (double)wait.tv_sec) * 1e9);
 	nr = ppoll(&keyboard, 1, &wait, &screen.mask_before);
 	if (end_signal)
 		return TOP_KEY_SIGNAL;
 	if (wants_stop)
 		stop_for_a_while();
-	return nr > 0 ? read_key() : TOP_KEY_NONE;
+	return nr > 0 ? read_keys(lines) : TOP_KEY_NONE;
 }
 
 int top_screen_signal(void)
