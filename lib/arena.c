@@ -115,7 +115,8 @@ int hnuma_arena_create(struct hnuma_arena **out, const struct hnuma_topology *to
 		return hnuma_error_set(-EINVAL, "hnuma_arena_create: %s is NULL",
 				       topology ? "attr" : "topology");
 	error = hnuma_attr_check("struct hnuma_arena_attr", attr->struct_size, sizeof(*attr),
-				 attr->least_backing, attr->policy, attr->flags, HNUMA_RELAXED);
+				 attr->least_backing, attr->policy, attr->flags,
+				 HNUMA_RELAXED | HNUMA_NO_DUMP);
 	if (error)
 		return error;
 	error = hnuma_arena_round_capacity(attr->capacity, &capacity);

@@ -58,7 +58,8 @@ static struct books books_layout(unsigned nr_cpus, size_t nr_pages)
 static int attr_check(const struct hnuma_pool_attr *attr)
 {
 	int error = hnuma_attr_check("struct hnuma_pool_attr", attr->struct_size, sizeof(*attr),
-				     attr->least_backing, attr->policy, attr->flags, HNUMA_RELAXED);
+				     attr->least_backing, attr->policy, attr->flags,
+				     HNUMA_RELAXED | HNUMA_NO_DUMP);
 
 	if (error)
 		return error;

@@ -294,7 +294,8 @@ static int check_attr(const struct hnuma_scratch_attr *attr)
 {
 	size_t stride;
 	int error = hnuma_attr_check("struct hnuma_scratch_attr", attr->struct_size, sizeof(*attr),
-				     attr->least_backing, attr->policy, attr->flags, HNUMA_RELAXED);
+				     attr->least_backing, attr->policy, attr->flags,
+				     HNUMA_RELAXED | HNUMA_NO_DUMP);
 
 	if (error)
 		return error;

@@ -16,10 +16,22 @@
 /* Name the flags of a set for a message: "HNUMA_RELAXED, HNUMA_INHERIT", or "none". */
 static const char *name_flags(unsigned flags, char *text, size_t size)
 {
-	const char *relaxed = flags & HNUMA_RELAXED ? "HNUMA_RELAXED" : "";
-	const char *inherit = flags & HNUMA_INHERIT ? "HNUMA_INHERIT" : "";
+	static const struct {
+		unsigned flag;
+		const char *name;
+	} known[] = {
+		{HNUMA_RELAXED, "HNUMA_RELAXED"},
+		{HNUMA_INHERIT, "HNUMA_INHERIT"},
+		{HNUMA_NO_DUMP, "HNUMA_NO_DUMP"},
+	};
+	size_t used = 0;
 
-	snprintf(text, size, "%s%s%s", relaxed, *relaxed && *inherit ? ", " : "", inherit);
+	text[0] = '\0';
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]) && used < size; i++) {
+		if (flags & known[i].flag)
+			used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "",
+						 known[i].name);
+	}
 	return *text ? text : "none";
 }
 

@@ -331,6 +331,19 @@ static int set_fork_rule(struct hnuma_region *region, const struct hnuma_request
 	return 0;
 }
 
+/* The guards around the pages have no access, and so are in no dump anyway. */
+static int set_dump_rule(struct hnuma_region *region, const struct hnuma_request *request)
+{
+	int error;
+
+	if (!(request->attr->flags & HNUMA_NO_DUMP))
+		return 0;
+	error = hnuma_sys.advise(region->base, region->size_bytes, MADV_DONTDUMP);
+	if (error)
+		return hnuma_error_set(error, "madvise MADV_DONTDUMP: %s", hnuma_strerror(error));
+	return 0;
+}
+
 /*
  * Are all pages of a populated mapping transparent huge pages, or can they be made so? Sets what was
  * obtained. Returns 0, or a negative errno when that is less than is accepted.
@@ -411,6 +424,8 @@ static int fill(struct hnuma_region *region, struct hnuma_request *request,
 	int error;
 
 	error = set_fork_rule(region, request);
+	if (!error)
+		error = set_dump_rule(region, request);
 	if (error)
 		return error;
 	if (backing != HNUMA_BACKING_HUGETLB) {

@@ -169,9 +169,9 @@ static void test_attributes(void)
 	check_message("flags 0x3, of which 0x2 cannot be used here: allowed are HNUMA_RELAXED");
 	CU_ASSERT_EQUAL(check_attr(64, 2, 0, 1u << 31), -EINVAL);
 	CU_ASSERT_EQUAL(hnuma_attr_check("struct thing", 1, 1, HNUMA_BACKING_THP, HNUMA_POLICY_BIND,
-					 4, HNUMA_RELAXED | HNUMA_INHERIT),
+					 8, HNUMA_RELAXED | HNUMA_INHERIT | HNUMA_NO_DUMP),
 			-EINVAL);
-	check_message("allowed are HNUMA_RELAXED, HNUMA_INHERIT");
+	check_message("allowed are HNUMA_RELAXED, HNUMA_INHERIT, HNUMA_NO_DUMP");
 	CU_ASSERT_EQUAL(
 		hnuma_attr_check("struct thing", 1, 1, HNUMA_BACKING_THP, HNUMA_POLICY_BIND, 1, 0),
 		-EINVAL);

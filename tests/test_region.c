@@ -255,7 +255,7 @@ static void test_bad_attributes(void)
 	BAD(attr.struct_size = 0, "struct_size");
 	BAD(attr.struct_size++, "struct_size");
 	BAD(attr.size = 0, "size is 0");
-	BAD(attr.flags = 1u << 2, "flags");
+	BAD(attr.flags = 1u << 3, "flags");
 	BAD(attr.flags = ~0u, "flags");
 	BAD(attr.policy = (enum hnuma_policy)3, "policy");
 	BAD(attr.policy = (enum hnuma_policy) - 1, "policy");

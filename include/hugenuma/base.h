@@ -87,6 +87,8 @@ enum hnuma_policy {
 #define HNUMA_RELAXED (1u << 0)
 /* Let a child of fork() see the memory. Regions only. */
 #define HNUMA_INHERIT (1u << 1)
+/* Leave the memory out of core dumps, whatever /proc/PID/coredump_filter says. */
+#define HNUMA_NO_DUMP (1u << 2)
 
 /* A set of nodes. All zero means: the default of whatever it is given to. */
 #define HNUMA_MAX_NODES 1024

@@ -60,7 +60,7 @@ struct hnuma_pool_attr {
 	struct hnuma_nodeset nodes;	  /* empty: every allowed node with both CPUs and memory */
 	enum hnuma_backing least_backing; /* fail rather than take less than this */
 	enum hnuma_policy policy;	  /* PREFERRED: acquire may take from another node */
-	unsigned flags;			  /* HNUMA_RELAXED */
+	unsigned flags;			  /* HNUMA_RELAXED, HNUMA_NO_DUMP */
 };
 
 #define HNUMA_POOL_ATTR_INIT                                                       \

@@ -32,7 +32,7 @@ struct hnuma_region_attr {
 	int node;			  /* for BIND and PREFERRED */
 	enum hnuma_backing least_backing; /* fail rather than take less than this */
 	enum hnuma_policy policy;
-	unsigned flags;		    /* HNUMA_RELAXED, HNUMA_INHERIT */
+	unsigned flags;		    /* HNUMA_RELAXED, HNUMA_INHERIT, HNUMA_NO_DUMP */
 	struct hnuma_nodeset nodes; /* for INTERLEAVE; empty: every allowed node with memory */
 	/*
 	 * Shown in /proc/PID/maps as hugenuma:NAME:nodeN. At most 32 of the characters
