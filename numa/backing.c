@@ -160,8 +160,8 @@ static int map_memfd(struct hnuma_region *region, const struct hnuma_request *re
 		return hnuma_error_set(
 			error,
 			"mmap of %zu pages of 2 MB: %s (too few are free and "
-			"unpromised, or a limit that cannot be seen from here stands "
-			"in the way)",
+			"unpromised, of which `echo N > /proc/sys/vm/nr_hugepages` sets aside "
+			"N in all; or a limit that cannot be seen from here stands in the way)",
 			size / HNUMA_HUGEPAGE, hnuma_strerror(error));
 	error = unmap(trial, size);
 	if (!error)

@@ -71,6 +71,12 @@ const char *check_read_file(const char *path);
  */
 int check_home_node(void);
 
+/*
+ * Does the system tell of its nodes? Where it does not (/sys is missing), nothing is bound, and a page
+ * may lie on any node. Asked of the system, not of the library.
+ */
+bool check_knows_nodes(void);
+
 /* Does hnuma_errormsg() contain the words? Fails the running test, showing it, when not. */
 void check_message(const char *words);
 

@@ -34,6 +34,11 @@ int check_home_node(void)
 	return list ? atoi(list + strlen(label)) : 0;
 }
 
+bool check_knows_nodes(void)
+{
+	return access("/sys/devices/system/node", F_OK) == 0;
+}
+
 static uint64_t count_in(const char *path)
 {
 	return strtoull(check_read_file(path), NULL, 10);

@@ -49,7 +49,7 @@ static void use(struct hnuma_manager *manager)
 	EXPECT(hnuma_pool_release(pool, block) == 0);
 	EXPECT(hnuma_pool_release(pool, block) == -EALREADY);
 	EXPECT(hnuma_manager_verify(manager, &placement) == 0);
-	EXPECT(placement.pages_elsewhere == 0);
+	EXPECT(placement.pages_elsewhere == 0 || !check_knows_nodes());
 	hnuma_manager_reset_step(manager);
 }
 

@@ -424,7 +424,7 @@ static void test_placement_covers_books_and_pages(void)
 	CU_ASSERT_EQUAL_FATAL(hnuma_pool_verify(pool, node, &placement), 0);
 	/* 32 blocks of each class: 1 + 1 + 1 + 1 + 4 pages, and one for the books. */
 	CU_ASSERT_EQUAL(placement.pages_total * placement.page_size, 9 * HNUMA_HUGEPAGE);
-	CU_ASSERT_EQUAL(placement.pages_here, placement.pages_total);
+	CU_ASSERT(placement.pages_here == placement.pages_total || !check_knows_nodes());
 	CU_ASSERT_EQUAL(hnuma_pool_verify(pool, 1000, &placement), -ENODEV);
 	CU_ASSERT_EQUAL(hnuma_pool_verify(pool, node, NULL), -EINVAL);
 	close_pool();

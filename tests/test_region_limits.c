@@ -402,9 +402,16 @@ static void test_too_much_memory(void)
 	check_unchanged(&before);
 }
 
-/* Row 8: takes the pages and gives them back as fast as it can, until it is killed. */
+/*
+ * Row 8: takes the pages and gives them back as fast as it can, until it is killed. Those of the same
+ * node, on whatever CPU it is (which a filter may refuse, and one node makes needless).
+ */
 static void compete(void)
 {
+	unsigned long nodes[16] = {0};
+
+	nodes[home / 64] = 1ul << home % 64;
+	syscall(SYS_set_mempolicy, 2 /* MPOL_BIND */, nodes, 1024);
 	for (;;) {
 		int fd = memfd_create("other", MFD_HUGETLB | 21u << 26);
 		char *pages = MAP_FAILED;

@@ -64,7 +64,7 @@ static void test_a_whole_life(void)
 	memset(block, 2, hnuma_class_size(HNUMA_CLASS_16K));
 	CU_ASSERT_EQUAL(hnuma_manager_verify(manager, &placement), 0);
 	CU_ASSERT(placement.pages_total > 0);
-	CU_ASSERT_EQUAL(placement.pages_elsewhere, 0);
+	CU_ASSERT(placement.pages_elsewhere == 0 || !check_knows_nodes());
 	CU_ASSERT_EQUAL(hnuma_manager_destroy(manager), -EBUSY);
 	CU_ASSERT_EQUAL(hnuma_pool_release(hnuma_manager_pool(manager), block), 0);
 	CU_ASSERT_EQUAL(hnuma_manager_destroy(manager), 0);
