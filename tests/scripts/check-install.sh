@@ -121,6 +121,15 @@ if [ "$enable_static" = yes ]; then
 	attempt "make STATIC=1 in examples" $MAKE -C examples CC="$CC" STATIC=1
 fi
 
+# The server among them, which has tests of its own.
+if $PKG_CONFIG --exists libevent && $PKG_CONFIG --exists jansson; then
+	attempt "make in examples/tokend" $MAKE -C examples/tokend CC="$CC" CFLAGS="-g -O2 -Wall -Wextra -Werror" &&
+		run "make check in examples/tokend" $MAKE -C examples/tokend check CC="$CC"
+else
+	echo "examples/tokend was not tried: it wants libevent-dev and libjansson-dev"
+	[ "${CHECK_NO_SKIP:-}" = 1 ] && problem "examples/tokend was not tried"
+fi
+
 if [ -x "$root$bindir/hugenuma" ]; then
 	run "hugenuma --version" "$root$bindir/hugenuma" --version
 	run "hugenuma --help" "$root$bindir/hugenuma" --help

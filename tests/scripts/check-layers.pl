@@ -110,6 +110,12 @@ my @floors = (
 		forbid   => { 'hwloc' => 1, 'libnuma' => 1 },
 	},
 	{
+		# A program of several files, which are all in its folder.
+		files    => qr{^examples/\w+/},
+		includes => qr{^<(?!hwloc|numa|CUnit)|^"\w+\.h},
+		forbid   => { 'hwloc' => 1, 'libnuma' => 1 },
+	},
+	{
 		files    => qr{^examples/},
 		includes => qr{^<(?!hwloc|numa|CUnit)},
 		forbid   => { 'hwloc' => 1, 'libnuma' => 1 },
@@ -142,7 +148,7 @@ sub check_code {
 		problem("$file:$number", "may not include $header" . ($header =~ /^</ ? '>' : '"'))
 			unless $header =~ $floor->{includes};
 		problem("$file:$number", 'includes a header by a name without its folder')
-			if $header =~ /^"(?!config\.h)[^\/]*$/ && $file !~ m{^tests/guests/};
+			if $header =~ /^"(?!config\.h)[^\/]*$/ && $file !~ m{^(?:tests/guests|examples/\w+)/};
 	}
 	my $bare = bare($text);
 	while (%{ $floor->{forbid} } && $bare =~ /\b([A-Za-z_]\w*)\b/g) {
@@ -210,7 +216,7 @@ for my $file (sort @files) {
 	my $text;
 
 	problem($file, 'must not exist: it would stand in for libnuma\'s <numa.h>') if $file eq 'numa/numa.h';
-	if ($file =~ /\.(?:[chS]|cc|sh|pl|am|ac|m4|map|3|1|7)$/ || $file =~ m{^(?:quickstart|\.ci/run|examples/Makefile)$}) {
+	if ($file =~ /\.(?:[chS]|cc|sh|pl|am|ac|m4|map|3|1|7)$/ || $file =~ m{^(?:quickstart|\.ci/run|examples/(?:\w+/)?Makefile)$}) {
 		$text = slurp($file);
 		# A stub of one .so line has no room for it.
 		check_spdx($file, $text) unless $file =~ m{^man/} && $text =~ /\A\.so /;
@@ -227,7 +233,7 @@ for my $file (sort @files) {
 # Every source is in the build, so that none is forgotten in a tarball.
 for my $folder (qw(numa lib tools bench tests examples)) {
 	my $list = slurp("$folder/Makemodule.am");
-	for my $file (grep { m{^$folder/[^/]+\.[ch]$} } @files) {
+	for my $file (grep { m{^$folder/[^/]+\.[ch]$} || m{^examples/} && $folder eq 'examples' && /\.[ch]$/ } @files) {
 		(my $program = $file) =~ s/\.c$//;
 		problem($file, "is not in $folder/Makemodule.am")
 			unless $list =~ m{(?:\s|^)(?:\Q$file\E|\Q$program\E)(?=\s|$)}m;

@@ -1,0 +1,206 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# check.sh - tries the server: the same tokens from every memory, nothing left behind, the right answer
+# to what is wrong. Run by `make check`, in some ten seconds. Takes the pages that there are; the first
+# line of each server says which.
+#
+# From the environment: LD_LIBRARY_PATH, where the library is not where the loader looks.
+
+set -u -o pipefail
+cd "$(dirname "$0")/.." || exit 99
+work=$(mktemp -d "${TMPDIR:-/tmp}/tokend-check-XXXXXX") || exit 99
+server=
+trap '[ -n "$server" ] && kill -9 "$server" 2> /dev/null; rm -rf "$work"' EXIT
+problems=0
+
+problem() {
+	printf '%s\n' "$*"
+	problems=$((problems + 1))
+}
+
+# start OPTION...: a server on a port of its own; sets server and port.
+start() {
+	local limit=$((SECONDS + 60))
+
+	port=
+	: > "$work/server"
+	env ${preload:+"LD_PRELOAD=$preload"} ./tokend --port 0 --pages base --relaxed "$@" > "$work/server" 2>&1 &
+	server=$!
+	while ! grep -q listening "$work/server" && [ $SECONDS -lt $limit ] && kill -0 $server 2> /dev/null; do
+		sleep 0.05
+	done
+	port=$(sed -n 's/.*listening on .*:\([0-9]*\)$/\1/p' "$work/server")
+	[ -n "$port" ] && return
+	cat "$work/server"
+	kill -0 $server 2> /dev/null && problem "the server is still starting"
+	problem "the server does not start with: $*"
+	echo "check: 0 passed, 1 failed"
+	exit 1
+}
+
+# stop: it ends by itself, with 0, once everyone has their answer.
+stop() {
+	local code
+
+	kill -TERM "$server"
+	wait "$server"
+	code=$?
+	server=
+	[ $code -eq 0 ] || { cat "$work/server"; problem "the server ended with $code"; }
+}
+
+client() {
+	timeout 60 test/client --port "$port" "$@"
+}
+
+get() {
+	printf 'GET %s HTTP/1.0\r\n\r\n' "$1" | client --raw
+}
+
+# post BODY: status and answer.
+post() {
+	printf 'POST /v1/completions HTTP/1.0\r\nContent-Length: %d\r\n\r\n%s' "${#1}" "$1" | client --raw
+}
+
+# metric NAME: summed over the workers.
+metric() {
+	get /metrics | awk -v name="tokend_$1{" 'index($0, name) == 1 { sum += $2; seen = 1 } END { if (seen) print sum + 0 }'
+}
+
+# expect NAME VALUE: a metric comes to it, within two seconds.
+expect() {
+	local tries=0
+
+	while [ "$(metric "$1")" != "$2" ] && [ $tries -lt 40 ]; do
+		sleep 0.05
+		tries=$((tries + 1))
+	done
+	[ "$(metric "$1")" = "$2" ] || problem "$1 is $(metric "$1"), not $2"
+}
+
+# above NAME: a metric is not 0.
+above() {
+	[ "$(metric "$1")" -gt 0 ] || problem "$1 is 0: what it counts was not tried"
+}
+
+nothing_left() {
+	expect running_requests 0
+	expect queued_requests 0
+	expect kv_pages_in_use 0
+	[ "$(metric kv_pages_taken_total)" = "$(metric kv_pages_given_total)" ] || problem "pages taken and given differ"
+	get /metrics | grep '^hugenuma_pool_in_use_blocks' | grep -qv ' 0$' && problem "the pool has blocks out"
+}
+
+# ---- The same tokens, however they are made ----
+
+ask() {
+	client --requests 40 --prompt 150 --prefix 120 --max-tokens 40 --print "$@" | sed '/^#/d'
+}
+
+# The plain path: one at a time, contiguous memory, nothing guessed, nothing shared.
+preload=$PWD/test/count_heap.so
+start --memory malloc --speculate 0 --context 512
+ask > "$work/plain" || problem "the reference fails"
+[ "$(wc -l < "$work/plain")" -eq 40 ] || problem "the reference does not answer"
+[ "$(sort -u -k 2 "$work/plain" | wc -l)" -eq 40 ] || problem "requests are not told apart"
+above step_heap_calls_total
+stop
+
+start --context 512 --cpus "$(sed -n 's/^Cpus_allowed_list:[^0-9]*\([0-9]*\).*/\1/p' /proc/self/status)"
+sed 's/^/with: /' "$work/server"
+ask --connections 16 > "$work/paged" || problem "requests fail"
+cmp "$work/plain" "$work/paged" || problem "paged, batched, shared and guessed ahead, other tokens come out"
+above shared_tokens_total
+above kv_pages_copied_total
+above accepted_tokens_total
+expect step_heap_calls_total 0
+expect io_heap_overflows_total 0
+nothing_left
+stop
+preload=
+
+start --context 512 --kv-tokens 512
+ask --connections 20 --whole > "$work/tight" || problem "requests fail where pages are short"
+cmp "$work/plain" "$work/tight" || problem "preempted, other tokens come out"
+above preemptions_total
+nothing_left
+
+# ---- Where things lie ----
+
+client --connections 8 --requests 8 --max-tokens 300 > "$work/busy" &
+busy=$!
+sleep 0.2
+get /placement > "$work/placement"
+wait $busy
+grep -q '"blocks":\["0x' "$work/placement" || problem "/placement shows no block of a request"
+grep -q '"elsewhere":[1-9]' "$work/placement" && problem "/placement: something is on another node"
+stop
+
+# ---- A model from a file, against its equations ----
+
+test/make_model "$work/model" && test/make_model "$work/own" own
+for model in model own; do
+	start --weights "$work/$model"
+	ours=$(post '{"prompt":"The quick brown fox","max_tokens":40,"temperature":0,"ignore_eos":true}' |
+		sed -n 's/.*"token_ids":\[\([0-9,]*\)\].*/\1/p')
+	theirs=$(test/reference "$work/$model" "The quick brown fox" 40)
+	[ -n "$ours" ] && [ "$ours" = "$theirs" ] || problem "$model: $ours instead of $theirs"
+	stop
+done
+head -c 20000 "$work/model" > "$work/short"
+{ printf 'abcd'; tail -c +5 "$work/model"; } > "$work/other"
+: > "$work/empty"
+for file in short other empty missing; do
+	timeout 10 ./tokend --port 0 --weights "$work/$file" > "$work/said" 2>&1 && problem "weights: $file is taken"
+	[ "$(wc -l < "$work/said")" -eq 1 ] && grep -q "^tokend: .*$file" "$work/said" || { cat "$work/said"; problem "weights: $file: no clear line"; }
+done
+
+# ---- What is wrong, and too much ----
+
+# refused STATUS BODY
+refused() {
+	post "$2" > "$work/answer"
+	head -n 1 "$work/answer" | grep -q " $1 " && grep -q '"error":' "$work/answer" || { head -c 300 "$work/answer"; problem "not $1: ${2:0:80}"; }
+}
+
+start --context 256 --batch 1 --queue 2 --cpus "$(sed -n 's/^Cpus_allowed_list:[^0-9]*\([0-9]*\).*/\1/p' /proc/self/status)"
+refused 400 ''
+refused 400 '{"prompt":"x"'
+refused 400 '[1,2]'
+refused 400 '{}'
+refused 400 '{"prompt":7}'
+refused 400 '{"prompt":[]}'
+refused 400 '{"prompt":[1,259]}'
+refused 400 '{"prompt":"x","max_tokens":-1}'
+refused 400 '{"prompt":"x","max_tokens":0}'
+refused 400 '{"prompt":"x","max_tokens":1e99}'
+refused 400 '{"prompt":"x","max_tokens":99999999999}'
+refused 400 '{"prompt":"x","temperature":-1}'
+refused 400 '{"prompt":"x","stream":"yes"}'
+refused 400 '{"prompt":"x","stop":"y"}'
+refused 400 "{\"prompt\":\"$(printf '%300s' x)\"}"
+[[ "$(post "$(printf '%99999s' x)")" == *" 413 "* ]] || problem "a body too large is not 413"
+[[ "$(get /nowhere)" == *" 404 "* ]] || problem "an unknown path is not 404"
+[[ "$(get /v1/completions)" == *" 405 "* ]] || problem "GET is not 405"
+[[ "$(get /healthz)" == *" 200 "* ]] || problem "/healthz is not 200"
+timeout 10 ./tokend --port "$port" --pages base --relaxed > "$work/said" 2>&1 && problem "a port in use is taken"
+grep -q "^tokend: .*:$port: Address already in use" "$work/said" || problem "a port in use: no clear line"
+client --connections 12 --requests 24 --max-tokens 100 > "$work/many" || problem "told to come again, not all were served"
+above requests_rejected_total
+
+# One who leaves at once, one who leaves in the queue, and the end while a third is served.
+client --connections 3 --requests 12 --max-tokens 150 --hang-up 100 > "$work/left" || problem "hanging up fails"
+nothing_left
+above requests_hung_up_total
+client --requests 1 --max-tokens 220 > "$work/last" &
+last=$!
+sleep 0.1
+stop
+wait $last || problem "the server ended before its last answer"
+grep -q '^1 finished' "$work/last" || problem "the last answer is not whole"
+
+if [ $problems -gt 0 ]; then
+	echo "check: 0 passed, 1 failed"
+	exit 1
+fi
+echo "check: 1 passed, 0 failed"
