@@ -292,6 +292,15 @@ static uint32_t reclaim_mark(struct hnuma_home *home, unsigned needy, uint32_t w
 	return marked;
 }
 
+/* Recalled for nothing: what is more than may be kept free would pile up from one recall to the next. */
+static void trim(struct hnuma_home *home, unsigned class_index)
+{
+	const struct hnuma_depot *depot = &home->depots[class_index];
+
+	if (depot->count > home->buffers_per_class)
+		hnuma_home_unmake(home, class_index, depot->count - home->buffers_per_class);
+}
+
 /* Free up to `wanted` pages of other classes than the one that needs them. */
 static void reclaim(struct hnuma_home *home, unsigned needy, uint32_t wanted)
 {
@@ -299,11 +308,15 @@ static void reclaim(struct hnuma_home *home, unsigned needy, uint32_t wanted)
 		if (c != needy)
 			hnuma_home_recall(home, c, false);
 	}
-	if (reclaim_mark(home, needy, wanted) == 0)
-		return;
+	if (reclaim_mark(home, needy, wanted) > 0) {
+		for (unsigned c = 0; c < HNUMA_NR_CLASSES; c++) {
+			if (c != needy)
+				reclaim_sweep(home, c);
+		}
+	}
 	for (unsigned c = 0; c < HNUMA_NR_CLASSES; c++) {
 		if (c != needy)
-			reclaim_sweep(home, c);
+			trim(home, c);
 	}
 }
 
@@ -326,6 +339,8 @@ bool hnuma_home_gather(struct hnuma_home *home, unsigned class_index, size_t n)
 		reclaim(home, class_index, (uint32_t)((n - have + per_page - 1) / per_page));
 		have = depot->count + nr_makeable(home, class_index);
 	}
+	if (have < n)
+		trim(home, class_index);
 	return have >= n;
 }
 

@@ -273,6 +273,35 @@ static void test_what_exceeds_the_cap_is_dropped(void)
 	close_pool();
 }
 
+/*
+ * A refusal calls the CPUs' free blocks back; those that come back for nothing must not pile up, one
+ * refusal after the other. (Found by test_model.c.)
+ */
+static void test_what_was_recalled_does_not_pile_up(void)
+{
+	struct hnuma_pool_stats stats;
+	static void *many[2048];
+	void *blocks[40];
+
+	open_pool(1, HNUMA_HUGEPAGE, HNUMA_HYGIENE_NEVER);
+	CU_ASSERT_EQUAL_FATAL(hnuma_pool_acquire_bulk(pool, HNUMA_CLASS_1K, blocks, 40), 0);
+	for (int i = 0; i < 39; i++) {
+		CU_ASSERT_EQUAL(hnuma_pool_release(pool, blocks[i]), 0);
+		/* One class asks for another one's page, or for more than there is of its own. */
+		if (i % 2) {
+			CU_ASSERT_PTR_NULL(hnuma_pool_acquire(pool, HNUMA_CLASS_256K));
+			continue;
+		}
+		CU_ASSERT_EQUAL(hnuma_pool_acquire_bulk(pool, HNUMA_CLASS_1K, many, 2048), -ENOMEM);
+	}
+	stats = stats_now();
+	/* One in the depot and one at hand on each CPU where this thread has been. */
+	CU_ASSERT(stats.free_buffers[HNUMA_CLASS_1K] <= 1 + hnuma_topology_nr_cpus(topology));
+	CU_ASSERT_EQUAL(stats.in_use[HNUMA_CLASS_1K], 1);
+	CU_ASSERT_EQUAL(hnuma_pool_release(pool, blocks[39]), 0);
+	close_pool();
+}
+
 /* Defect 8: what is out is counted, and bounded. Row 16: exact fit, then one more. */
 static void test_exhaustion(void)
 {
@@ -531,6 +560,7 @@ int main(void)
 		 test_prewarm_changes_nothing_when_it_fails},
 		{"hygiene", test_hygiene},
 		{"what exceeds the cap is dropped", test_what_exceeds_the_cap_is_dropped},
+		{"what was recalled does not pile up", test_what_was_recalled_does_not_pile_up},
 		{"exhaustion", test_exhaustion},
 		{"the promised number fits", test_the_promised_number_fits},
 		{"pages change classes", test_pages_change_classes},
