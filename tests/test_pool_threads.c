@@ -172,6 +172,31 @@ static void test_every_block_comes_home(void)
 	close_pool();
 }
 
+/* Row 26: all that there is, and back again, with other classes' pages in between. */
+static void test_a_million_rounds(void)
+{
+	void *blocks[8];
+
+	open_pool(2, HNUMA_HUGEPAGE, HNUMA_HYGIENE_NEVER);
+	for (unsigned left = check_rounds(1000000); left > 0; left--) {
+		enum hnuma_class other = left % 1000 ? HNUMA_CLASS_256K : HNUMA_CLASS_1K;
+		unsigned n = other == HNUMA_CLASS_256K ? 8 : 1;
+		int refused = 0;
+
+		for (unsigned i = 0; i < n; i++)
+			refused += !(blocks[i] = hnuma_pool_acquire(pool, other));
+		if (n == 8)
+			refused += hnuma_pool_acquire(pool, HNUMA_CLASS_256K) != NULL;
+		for (unsigned i = 0; i < n; i++)
+			refused += hnuma_pool_release(pool, blocks[i]) != 0;
+		if (refused) {
+			CU_FAIL("the capacity is not what it was");
+			break;
+		}
+	}
+	close_pool();
+}
+
 /* Row 21: two threads release the same block at the same moment, and one of them only does. */
 
 enum { RACES = 3000 };
@@ -372,6 +397,7 @@ int main(void)
 		{"blocks never overlap", test_blocks_never_overlap},
 		{"blocks never overlap when short", test_blocks_never_overlap_when_short},
 		{"every block comes home", test_every_block_comes_home},
+		{"a million rounds", test_a_million_rounds},
 		{"a race to release has one winner", test_a_race_to_release_has_one_winner},
 		{"no lock is held while clearing", test_no_lock_is_held_while_clearing},
 		{"other caches are recalled when short", test_other_caches_are_recalled_when_short},
