@@ -116,7 +116,7 @@ int hnuma_arena_create(struct hnuma_arena **out, const struct hnuma_topology *to
 				       topology ? "attr" : "topology");
 	error = hnuma_attr_check("struct hnuma_arena_attr", attr->struct_size, sizeof(*attr),
 				 attr->least_backing, attr->policy, attr->flags,
-				 HNUMA_RELAXED | HNUMA_NO_DUMP);
+				 HNUMA_OBJECT_FLAGS);
 	if (error)
 		return error;
 	error = hnuma_arena_round_capacity(attr->capacity, &capacity);

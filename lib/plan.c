@@ -25,7 +25,7 @@ static int check_config(const struct hnuma_config *config)
 {
 	int error = hnuma_attr_check("struct hnuma_config", config->struct_size, sizeof(*config),
 				     config->least_backing, config->policy, config->flags,
-				     HNUMA_RELAXED | HNUMA_NO_DUMP);
+				     HNUMA_OBJECT_FLAGS);
 
 	if (error)
 		return error;

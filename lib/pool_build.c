@@ -59,7 +59,7 @@ static int attr_check(const struct hnuma_pool_attr *attr)
 {
 	int error = hnuma_attr_check("struct hnuma_pool_attr", attr->struct_size, sizeof(*attr),
 				     attr->least_backing, attr->policy, attr->flags,
-				     HNUMA_RELAXED | HNUMA_NO_DUMP);
+				     HNUMA_OBJECT_FLAGS);
 
 	if (error)
 		return error;

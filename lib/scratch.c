@@ -295,7 +295,7 @@ static int check_attr(const struct hnuma_scratch_attr *attr)
 	size_t stride;
 	int error = hnuma_attr_check("struct hnuma_scratch_attr", attr->struct_size, sizeof(*attr),
 				     attr->least_backing, attr->policy, attr->flags,
-				     HNUMA_RELAXED | HNUMA_NO_DUMP);
+				     HNUMA_OBJECT_FLAGS);
 
 	if (error)
 		return error;

@@ -108,6 +108,9 @@ int hnuma_region_verify_range(const struct hnuma_region *region, size_t offset, 
 /* Add one placement to another; the page size becomes the smaller known one. */
 void hnuma_placement_add(struct hnuma_placement *sum, const struct hnuma_placement *more);
 
+/* The flags that everything made of regions takes; a region itself takes HNUMA_INHERIT, too. */
+#define HNUMA_OBJECT_FLAGS (HNUMA_RELAXED | HNUMA_NO_DUMP)
+
 /*
  * The checks that every attribute struct goes through: is struct_size the one known here, are the
  * backing and the policy known, is no flag set beyond those allowed?

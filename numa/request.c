@@ -51,7 +51,7 @@ static int check_attr(const struct hnuma_region_attr *attr)
 
 	error = hnuma_attr_check("struct hnuma_region_attr", attr->struct_size, sizeof(*attr),
 				 attr->least_backing, attr->policy, attr->flags,
-				 HNUMA_RELAXED | HNUMA_INHERIT | HNUMA_NO_DUMP);
+				 HNUMA_OBJECT_FLAGS | HNUMA_INHERIT);
 	if (error)
 		return error;
 	if (attr->size == 0)
