@@ -304,19 +304,19 @@ static void trim(struct hnuma_home *home, unsigned class_index)
 /* Free up to `wanted` pages of other classes than the one that needs them. */
 static void reclaim(struct hnuma_home *home, unsigned needy, uint32_t wanted)
 {
+	bool has_marked;
+
 	for (unsigned c = 0; c < HNUMA_NR_CLASSES; c++) {
 		if (c != needy)
 			hnuma_home_recall(home, c, false);
 	}
-	if (reclaim_mark(home, needy, wanted) > 0) {
-		for (unsigned c = 0; c < HNUMA_NR_CLASSES; c++) {
-			if (c != needy)
-				reclaim_sweep(home, c);
-		}
-	}
+	has_marked = reclaim_mark(home, needy, wanted) > 0;
 	for (unsigned c = 0; c < HNUMA_NR_CLASSES; c++) {
-		if (c != needy)
-			trim(home, c);
+		if (c == needy)
+			continue;
+		if (has_marked)
+			reclaim_sweep(home, c);
+		trim(home, c);
 	}
 }
 
