@@ -42,7 +42,7 @@ void batch_open(struct batch *batch, const struct model *model, const struct kv_
 	*batch = (struct batch){.model = model, .memory = memory, .limits = *limits};
 	kv_open(&batch->kv, kv, memory, limits->pages, books);
 	batch->nr_slots = nr_slots(limits);
-	batch->slots = (void *)((char *)books + (kv_bytes(kv, limits->pages) + 63) / 64 * 64);
+	batch->slots = (void *)((char *)books + whole_lines(kv_bytes(kv, limits->pages)));
 	pages = (void *)(batch->slots + batch->nr_slots);
 	tokens = (void *)(pages + (size_t)batch->nr_slots * kv_pages_for(kv, model->shape.context));
 	for (unsigned i = 0; i < batch->nr_slots; i++) {

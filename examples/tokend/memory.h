@@ -88,15 +88,21 @@ struct memory_ops {
 
 extern const struct memory_ops memory_hugenuma, memory_malloc;
 
-/* Is this the first of the workers on its node? Each node is served once. */
-static inline bool is_first_on_node(const struct memory *memory, unsigned worker)
+/* The first of the workers on this one's node: who does what is done once for each node. */
+static inline unsigned first_on_node(const struct memory *memory, unsigned worker)
 {
 	int node = hnuma_topology_node_of_cpu(memory->topology, memory->needs.cpus[worker]);
+	unsigned first = 0;
 
-	for (unsigned i = 0; i < worker; i++)
-		if (hnuma_topology_node_of_cpu(memory->topology, memory->needs.cpus[i]) == node)
-			return false;
-	return true;
+	while (hnuma_topology_node_of_cpu(memory->topology, memory->needs.cpus[first]) != node)
+		first++;
+	return first;
+}
+
+/* So that what follows begins on a cache line. */
+static inline size_t whole_lines(size_t bytes)
+{
+	return (bytes + 63) / 64 * 64;
 }
 
 #endif

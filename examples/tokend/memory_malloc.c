@@ -73,7 +73,7 @@ static void step_reset(struct worker_memory *worker)
 
 static void *step_alloc(struct worker_memory *worker, size_t count, size_t bytes)
 {
-	size_t size = (count * bytes + 63) / 64 * 64;
+	size_t size = whole_lines(count * bytes);
 
 	if (size > worker->memory->needs.step_bytes - worker->step_used)
 		return NULL;

@@ -12,9 +12,8 @@
 
 /* What a worker had at one moment. */
 struct sample {
-	unsigned long long requests, rejected, refused, hangups, finished, heap_calls;
-	unsigned long long steps, prompt_tokens, shared_tokens, made_tokens;
-	unsigned long long preemptions, drafted_tokens, accepted_tokens;
+	struct worker_counts clients;
+	struct batch_counts batch;
 	unsigned long long copied, taken, given, overflows;
 	unsigned long long queued, running, pages, pages_in_use, step_most;
 };
@@ -27,24 +26,25 @@ static const struct family {
 	{                                                  \
 		name, help, offsetof(struct sample, field) \
 	}
-	FAMILY("requests_total", "Completions asked for.", requests),
-	FAMILY("requests_finished_total", "Completions made to their end.", finished),
-	FAMILY("requests_rejected_total", "Answered 429: the queue was full.", rejected),
-	FAMILY("requests_refused_total", "Answered 400.", refused),
-	FAMILY("requests_hung_up_total", "Clients who left before the end.", hangups),
+	FAMILY("requests_total", "Completions asked for.", clients.requests),
+	FAMILY("requests_finished_total", "Completions made to their end.", clients.finished),
+	FAMILY("requests_rejected_total", "Answered 429: the queue was full.", clients.rejected),
+	FAMILY("requests_refused_total", "Answered 400.", clients.refused),
+	FAMILY("requests_hung_up_total", "Clients who left before the end.", clients.hangups),
 	FAMILY("preemptions_total", "Requests put back in the queue for want of pages.",
-	       preemptions),
-	FAMILY("steps_total", "Passes through the model.", steps),
-	FAMILY("prompt_tokens_total", "Tokens of prompts.", prompt_tokens),
-	FAMILY("shared_tokens_total", "Tokens that another request had computed.", shared_tokens),
-	FAMILY("tokens_total", "Tokens made.", made_tokens),
-	FAMILY("drafted_tokens_total", "Tokens guessed ahead.", drafted_tokens),
-	FAMILY("accepted_tokens_total", "Guesses that were right.", accepted_tokens),
+	       batch.preemptions),
+	FAMILY("steps_total", "Passes through the model.", batch.steps),
+	FAMILY("prompt_tokens_total", "Tokens of prompts.", batch.prompt_tokens),
+	FAMILY("shared_tokens_total", "Tokens that another request had computed.",
+	       batch.shared_tokens),
+	FAMILY("tokens_total", "Tokens made.", batch.made_tokens),
+	FAMILY("drafted_tokens_total", "Tokens guessed ahead.", batch.drafted_tokens),
+	FAMILY("accepted_tokens_total", "Guesses that were right.", batch.accepted_tokens),
 	FAMILY("kv_pages_copied_total", "Shared pages that were copied on write.", copied),
 	FAMILY("kv_pages_taken_total", "Pages taken from the pool.", taken),
 	FAMILY("kv_pages_given_total", "Pages given back.", given),
 	FAMILY("step_heap_calls_total", "Calls to malloc in steps, where they are counted.",
-	       heap_calls),
+	       clients.heap_calls),
 	FAMILY("io_heap_overflows_total", "Allocations of libevent that went to malloc.",
 	       overflows),
 	FAMILY("queued_requests", "Requests that wait.", queued),
@@ -60,19 +60,8 @@ static void take_sample(struct worker *worker, struct sample *s)
 
 	pthread_mutex_lock(&worker->lock);
 	*s = (struct sample){
-		.requests = worker->counts.requests,
-		.rejected = worker->counts.rejected,
-		.refused = worker->counts.refused,
-		.hangups = worker->counts.hangups,
-		.finished = worker->counts.finished,
-		.heap_calls = worker->counts.heap_calls,
-		.steps = batch->counts.steps,
-		.prompt_tokens = batch->counts.prompt_tokens,
-		.shared_tokens = batch->counts.shared_tokens,
-		.made_tokens = batch->counts.made_tokens,
-		.preemptions = batch->counts.preemptions,
-		.drafted_tokens = batch->counts.drafted_tokens,
-		.accepted_tokens = batch->counts.accepted_tokens,
+		.clients = worker->counts,
+		.batch = batch->counts,
 		.copied = batch->kv.nr_copied,
 		.taken = batch->kv.nr_taken,
 		.given = batch->kv.nr_given,

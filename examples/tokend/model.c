@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "mix.h"
+
 #define HEADER_NUMBERS 7
 /* No model that this server could serve has more of anything. */
 #define MOST (1 << 20)
@@ -208,15 +210,10 @@ void model_close(struct model_source *source)
 
 /* ---- The copy ---- */
 
-/* A number between -1 and 1 that depends on seed and index only (splitmix64). */
+/* A number between -1 and 1 that depends on seed and index only. */
 static float noise(uint64_t seed, uint64_t index)
 {
-	uint64_t z = seed + (index + 1) * 0x9e3779b97f4a7c15;
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-	z ^= z >> 31;
-	return (float)(int32_t)(z >> 32) * 0x1p-31f;
+	return (float)(int32_t)(mix(seed + (index + 1) * MIX_STEP) >> 32) * 0x1p-31f;
 }
 
 /* Gains are one, matrices noise that keeps a state's length about what it was. */

@@ -135,7 +135,7 @@ void placement_handle(struct evhttp_request *http, void *arg)
 	char *text;
 
 	for (unsigned i = 0; server->memory.manager && i < server->nr_workers; i++) {
-		if (is_first_on_node(&server->memory, i))
+		if (first_on_node(&server->memory, i) == i)
 			json_array_append_new(nodes, describe_node(&server->memory,
 								   server->workers[i].memory.node));
 		json_array_append_new(workers, describe_worker(&server->workers[i]));

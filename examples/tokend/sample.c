@@ -5,6 +5,7 @@
 #include "sample.h"
 
 #include "kernels.h"
+#include "mix.h"
 
 static unsigned most_likely(const float *logits, unsigned vocabulary)
 {
@@ -16,15 +17,12 @@ static unsigned most_likely(const float *logits, unsigned vocabulary)
 	return best;
 }
 
-/* From 0 to below 1 (splitmix64). */
+/* From 0 to below 1. */
 static float chance(uint64_t seed, unsigned position)
 {
-	uint64_t z = seed * 0xd1342543de82ef95 + (position + 1) * 0x9e3779b97f4a7c15;
+	uint64_t bits = mix(seed * 0xd1342543de82ef95 + (position + 1) * MIX_STEP);
 
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-	z ^= z >> 31;
-	return (float)(z >> 40) * 0x1p-24f;
+	return (float)(bits >> 40) * 0x1p-24f;
 }
 
 unsigned sample(float *logits, unsigned vocabulary, float temperature, uint64_t seed,

@@ -135,11 +135,12 @@ static int furnish(struct server *server, const struct model_source *source)
 		struct worker *worker = &server->workers[i];
 		int cpu = server->options.cpus[i];
 		int node = hnuma_topology_node_of_cpu(memory->topology, cpu);
+		unsigned first = first_on_node(memory, i);
 
 		worker->server = server;
 		worker->index = i;
 		worker->memory = (struct worker_memory){.memory = memory, .cpu = cpu, .node = node};
-		if (is_first_on_node(memory, i)) {
+		if (first == i) {
 			void *weights =
 				memory->ops->node_alloc(memory, node, model_bytes(&source->shape));
 
@@ -147,10 +148,6 @@ static int furnish(struct server *server, const struct model_source *source)
 				return complain("no memory for the weights", NULL);
 			model_copy(&worker->model, source, weights);
 		} else {
-			unsigned first = 0;
-
-			while (server->workers[first].memory.node != node)
-				first++;
 			worker->model = server->workers[first].model;
 		}
 		worker->books = memory->ops->node_alloc(memory, node, memory->needs.worker_bytes);
@@ -171,7 +168,7 @@ static void say_memory(const struct server *server, const struct model_shape *mo
 		struct hnuma_region_info info;
 		int node = server->workers[i].memory.node;
 
-		if (!is_first_on_node(memory, i) ||
+		if (first_on_node(memory, i) != i ||
 		    hnuma_region_info(hnuma_manager_region(memory->manager, node), &info))
 			continue;
 		printf("tokend: node %d: %s%s%s\n", node,

@@ -23,11 +23,6 @@ size_t worker_bytes(const struct server *server, const struct model_shape *model
 	       slots * sizeof(struct reply) + IO_HEAP_BYTES + 3 * 64;
 }
 
-static size_t aligned(size_t bytes)
-{
-	return (bytes + 63) / 64 * 64;
-}
-
 static void open_books(struct worker *worker)
 {
 	const struct server *server = worker->server;
@@ -37,9 +32,9 @@ static void open_books(struct worker *worker)
 	batch_open(&worker->batch, &worker->model, &server->kv_shape, &server->limits,
 		   &worker->memory, at);
 	worker->batch.on_token = reply_token;
-	at += aligned(batch_bytes(model, &server->kv_shape, &server->limits));
+	at += whole_lines(batch_bytes(model, &server->kv_shape, &server->limits));
 	worker->replies = (void *)at;
-	at += aligned(worker->batch.nr_slots * sizeof(*worker->replies));
+	at += whole_lines(worker->batch.nr_slots * sizeof(*worker->replies));
 	if (server->memory.manager)
 		io_heap_use(&worker->io_heap, at, IO_HEAP_BYTES);
 }
