@@ -173,14 +173,14 @@ static void make(struct model *m)
 		error = make_each(m, &config);
 	}
 	EXPECT(m, error == 0, "making the objects: %d, %s", error, hnuma_errormsg());
-	m->arena.capacity = (config.arena_capacity + 63) / 64 * 64;
+	m->arena.capacity = round_up(config.arena_capacity, 64);
 	m->pool.hygiene = config.hygiene;
 	m->pool.nr_pages = config.pool_bytes_per_node / HNUMA_HUGEPAGE;
 	m->pool.buffers = config.buffers_per_class;
 	m->pool.acquires = m->pool.releases = 0;
 	m->pool.released = NULL;
 	m->scratch.nr_spaces = config.max_scratch;
-	m->scratch.space_size = (config.scratch_size + 63) / 64 * 64;
+	m->scratch.space_size = round_up(config.scratch_size, 64);
 	for (unsigned i = 0; i < MODEL_ACTORS; i++)
 		m->scratch.of[i].last = NULL;
 	if (m->result->is_right)
@@ -335,26 +335,32 @@ static void end_actor(struct model *m, unsigned which)
 
 /* ---- A run ---------------------------------------------------------------------------------- */
 
+#define NR_LISTS (2 + MODEL_ACTORS)
+
+static struct pieces *list_of(struct model *m, unsigned i)
+{
+	if (i < MODEL_ACTORS)
+		return &m->scratch.of[i].pieces;
+	return i == MODEL_ACTORS ? &m->arena.pieces : &m->pool.out;
+}
+
 static bool allot(struct model *m)
 {
 	bool is_there = true;
-	struct pieces *lists[2 + MODEL_ACTORS] = {&m->arena.pieces, &m->pool.out};
 
-	for (unsigned i = 0; i < MODEL_ACTORS; i++)
-		lists[2 + i] = &m->scratch.of[i].pieces;
-	for (unsigned i = 0; i < 2 + MODEL_ACTORS; i++) {
-		lists[i]->of = calloc(MODEL_PIECES_MAX, sizeof(*lists[i]->of));
-		is_there = is_there && lists[i]->of;
+	for (unsigned i = 0; i < NR_LISTS; i++) {
+		struct pieces *list = list_of(m, i);
+
+		list->of = calloc(MODEL_PIECES_MAX, sizeof(*list->of));
+		is_there = is_there && list->of;
 	}
 	return is_there;
 }
 
 static void free_lists(struct model *m)
 {
-	free(m->arena.pieces.of);
-	free(m->pool.out.of);
-	for (unsigned i = 0; i < MODEL_ACTORS; i++)
-		free(m->scratch.of[i].pieces.of);
+	for (unsigned i = 0; i < NR_LISTS; i++)
+		free(list_of(m, i)->of);
 }
 
 static void do_steps(struct model *m, const uint8_t *steps, size_t nr_steps)

@@ -142,6 +142,11 @@ void model_say(struct model *m, const char *format, ...) __attribute__((format(p
 			model_fail(m, __VA_ARGS__); \
 	} while (0)
 
+static inline size_t round_up(size_t size, size_t unit)
+{
+	return (size + unit - 1) / unit * unit;
+}
+
 /* A number of bytes from the last two bytes of a step: small ones, and some that are too large. */
 size_t model_size(const struct model *m);
 

@@ -10,11 +10,6 @@
 
 #include "tests/model/model.h"
 
-static size_t round_up(size_t size, size_t unit)
-{
-	return (size + unit - 1) / unit * unit;
-}
-
 void arena_begin(struct model *m)
 {
 	struct model_arena *a = &m->arena;
@@ -37,14 +32,6 @@ void arena_was_reset(struct model *m)
 	a->count_base = a->count_direct = a->count_lanes = 0;
 	for (unsigned i = 0; i < MODEL_MARKS; i++)
 		a->marks[i].is_good = false;
-}
-
-static void note_high(struct model_arena *a)
-{
-	size_t used = hnuma_arena_used(a->arena);
-
-	if (used > a->high)
-		a->high = used;
 }
 
 /* From the arena itself: each goes to where the cursor stands. */
@@ -228,9 +215,11 @@ void arena_step(struct model *m, unsigned which)
 void arena_compare(struct model *m)
 {
 	struct model_arena *a = &m->arena;
+	size_t used = hnuma_arena_used(a->arena);
 	struct hnuma_arena_stats stats;
 
-	note_high(a);
+	if (used > a->high)
+		a->high = used;
 	EXPECT(m, hnuma_arena_stats(a->arena, &stats) == 0, "no statistics of the arena");
 	EXPECT(m, stats.capacity == a->capacity && stats.used + stats.remaining == a->capacity,
 	       "the arena's bytes do not add up");

@@ -108,7 +108,7 @@ static void alloc(struct model *m)
 	EXPECT(m, !hnuma_space_alloc(space, SIZE_MAX / 2, 3), "a product wrapped");
 	if (!memory || !m->result->is_right)
 		return;
-	s->of[m->actor].used += (size + 63) / 64 * 64;
+	s->of[m->actor].used += round_up(size, 64);
 	pieces_add(m, &s->of[m->actor].pieces, memory, size, 64, true, 0);
 	EXPECT(m, hnuma_space_used(space) == s->of[m->actor].used, "its used bytes are not %zu",
 	       s->of[m->actor].used);
