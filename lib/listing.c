@@ -40,7 +40,7 @@ static const size_t arena_layout[] = {
 };
 
 static const size_t pool_layout[] = {
-	1,
+	2,
 	HNUMA_NR_CLASSES,
 	HNUMA_CACHE_DEPTH_MASK,
 	(size_t)HNUMA_CACHE_HIT,
@@ -59,6 +59,8 @@ static const size_t pool_layout[] = {
 	offsetof(struct hnuma_depot, returns),
 	offsetof(struct hnuma_depot, drops),
 	offsetof(struct hnuma_depot, failures),
+	offsetof(struct hnuma_depot, lost),
+	offsetof(struct hnuma_depot, overwritten),
 	offsetof(struct hnuma_depot, high_water_mark),
 	sizeof(struct hnuma_cpu),
 	sizeof(struct hnuma_cache),

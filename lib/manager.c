@@ -75,7 +75,7 @@ static int take_ground(struct hnuma_manager *manager, const struct hnuma_topolog
 		.name = "manager",
 		.least_backing = plan->config.least_backing,
 		.policy = plan->config.policy,
-		.flags = plan->config.flags,
+		.flags = plan->config.flags & HNUMA_OBJECT_FLAGS,
 	};
 	size_t *sizes = calloc(nr_nodes, sizeof(*sizes));
 	int error;

@@ -19,13 +19,14 @@
 #include "numa/cgroup.h"
 #include "numa/error.h"
 #include "numa/ground.h"
+#include "numa/harden.h"
 #include "numa/hugepages.h"
 
 static int check_config(const struct hnuma_config *config)
 {
 	int error = hnuma_attr_check("struct hnuma_config", config->struct_size, sizeof(*config),
 				     config->least_backing, config->policy, config->flags,
-				     HNUMA_OBJECT_FLAGS);
+				     HNUMA_POOL_FLAGS);
 
 	if (error)
 		return error;
@@ -58,7 +59,7 @@ static int derive_attributes(struct hnuma_plan *plan)
 	plan->scratch.nodes = config->nodes;
 	plan->scratch.least_backing = config->least_backing;
 	plan->scratch.policy = config->policy;
-	plan->scratch.flags = config->flags;
+	plan->scratch.flags = config->flags & HNUMA_OBJECT_FLAGS;
 	return hnuma_arena_round_capacity(config->arena_capacity, &plan->arena_capacity);
 }
 
@@ -118,7 +119,7 @@ static int lay_out(struct hnuma_plan *plan, unsigned index)
 	node->bytes_scratch = spaces;
 	node->pages_needed = layout->size / HNUMA_HUGEPAGE;
 	if (plan->config.pool_bytes_per_node == 0)
-		plan->config.pool_bytes_per_node = need.pages;
+		plan->config.pool_bytes_per_node = need.blocks;
 	return 0;
 }
 
@@ -257,6 +258,7 @@ int hnuma_plan_create(struct hnuma_plan **out, const struct hnuma_topology *topo
 	if (!plan)
 		return hnuma_error_set(-ENOMEM, "no memory for a plan");
 	plan->config = config ? *config : standard;
+	plan->config.flags |= hnuma_harden_asked();
 	error = derive_attributes(plan);
 	if (!error)
 		error = hnuma_service_init(&plan->service, topology, &plan->config.nodes);

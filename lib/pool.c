@@ -13,6 +13,7 @@
 #include "lib/poison.h"
 #include "lib/pool_books.h"
 #include "lib/pool_cache.h"
+#include "lib/pool_guard.h"
 #include "numa/cpu.h"
 #include "numa/error.h"
 #include "numa/probe.h"
@@ -77,8 +78,8 @@ static COLD void *no_block(int error)
  * From a home: from the cache of this CPU if it has one there, else from the depot, and a cache that
  * ran empty is filled on the way. NULL: exhausted.
  */
-static void *acquire_from(struct hnuma_home *home, struct hnuma_cache *cache, unsigned cpu,
-			  unsigned class_index)
+static void *take_from(struct hnuma_home *home, struct hnuma_cache *cache, unsigned cpu,
+		       unsigned class_index)
 {
 	uint32_t block = HNUMA_NO_BLOCK;
 
@@ -99,6 +100,19 @@ static void *acquire_from(struct hnuma_home *home, struct hnuma_cache *cache, un
 	}
 	pthread_mutex_unlock(&home->lock);
 	return block == HNUMA_NO_BLOCK ? NULL : hnuma_block_address(home, block);
+}
+
+/* The same; in a hardened pool, one that nobody wrote to. */
+static void *acquire_from(struct hnuma_home *home, struct hnuma_cache *cache, unsigned cpu,
+			  unsigned class_index)
+{
+	void *address;
+
+	do
+		address = take_from(home, cache, cpu, class_index);
+	while (address && unlikely(home->is_hardened) &&
+	       !hnuma_guard_hand_out(home, class_index, address));
+	return address;
 }
 
 /* Every way to acquire one block but the fast one. `node` as in hnuma_pool_acquire_on(). */
@@ -177,12 +191,15 @@ struct spot {
 	struct hnuma_home *home;
 	unsigned class_index;
 	uint32_t block;
+	size_t bad; /* with -EUCLEAN: see hnuma_guard_take_back() */
 };
 
-static COLD int refuse(int error, const void *buffer)
+static COLD int refuse(int error, const void *buffer, const struct spot *spot)
 {
 	const char *why = "a buffer that is not out: it was released before";
 
+	if (error == -EUCLEAN)
+		return hnuma_guard_explain(spot->home, spot->class_index, spot->block, spot->bad);
 	if (error == -EFAULT)
 		why = "not a buffer of this pool";
 	else if (error == -EINVAL)
@@ -221,7 +238,7 @@ static inline int spot_find(const struct hnuma_pool *pool, struct hnuma_home *ne
 						 memory_order_relaxed);
 	if (unlikely(spot->class_index == HNUMA_NO_CLASS))
 		return offset & (hnuma_block_size(0) - 1) ? -EINVAL : -EALREADY;
-	if (unlikely(offset & (hnuma_block_size(spot->class_index) - 1)))
+	if (unlikely(offset & (hnuma_home_stride(home, spot->class_index) - 1)))
 		return -EINVAL;
 	return 0;
 }
@@ -232,7 +249,7 @@ static inline int spot_find(const struct hnuma_pool *pool, struct hnuma_home *ne
  * the releasing thread wrote into the block comes before what the next owner does with it also where
  * the block changes threads through a depot or a cache, whose lock and claim do the same.
  */
-static inline int take_back(const struct hnuma_pool *pool, const struct spot *spot, void *buffer)
+static inline int take_back(const struct hnuma_pool *pool, struct spot *spot, void *buffer)
 {
 	_Atomic unsigned char *state = &spot->home->states[spot->block];
 	unsigned char was = HNUMA_BLOCK_OUT;
@@ -240,6 +257,9 @@ static inline int take_back(const struct hnuma_pool *pool, const struct spot *sp
 	if (unlikely(!atomic_compare_exchange_strong_explicit(
 		    state, &was, HNUMA_BLOCK_FREE, memory_order_acq_rel, memory_order_relaxed)))
 		return -EALREADY;
+	if (unlikely(spot->home->is_hardened))
+		return hnuma_guard_take_back(spot->home, spot->class_index, spot->block,
+					     &spot->bad);
 	if (unlikely(pool->hygiene == HNUMA_HYGIENE_ON_RELEASE))
 		memset(buffer, 0, hnuma_block_size(spot->class_index));
 	if (unlikely(pool->is_poisoning))
@@ -277,7 +297,7 @@ static __attribute__((noinline)) int release(struct hnuma_pool *pool, void *buff
 	if (likely(!error))
 		error = take_back(pool, &spot, buffer);
 	if (unlikely(error))
-		return refuse(error, buffer);
+		return refuse(error, buffer, &spot);
 	cache = cache_here(line, spot.home, spot.class_index);
 	if (cache && hnuma_cache_put(pool->uses_rseq, cache, cpu, spot.block))
 		return 0;
@@ -345,6 +365,24 @@ int hnuma_pool_release(struct hnuma_pool *pool, void *buffer)
 #endif
 }
 
+/*
+ * Of n blocks taken from a hardened pool the one at `bad` was overwritten, and nothing is left to
+ * take its place: give the others back.
+ */
+static COLD int give_up(struct hnuma_pool *pool, const struct hnuma_home *home,
+			unsigned class_index, void **buffers, size_t n, size_t bad)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (i != bad)
+			release(pool, buffers[i]);
+	}
+	return hnuma_error_set(
+		-ENOMEM,
+		"%zu buffers of %zu bytes asked of node %d, which has fewer left that "
+		"were not overwritten",
+		n, hnuma_block_size(class_index), home->node);
+}
+
 static int acquire_bulk(struct hnuma_pool *pool, struct hnuma_home *home, unsigned class_index,
 			void **buffers, size_t n)
 {
@@ -371,6 +409,12 @@ static int acquire_bulk(struct hnuma_pool *pool, struct hnuma_home *home, unsign
 				       "%zu buffers of %zu bytes asked of node %d, which has fewer "
 				       "left; nothing was taken",
 				       n, hnuma_block_size(class_index), home->node);
+	for (size_t i = 0; i < n && unlikely(home->is_hardened); i++) {
+		if (!hnuma_guard_hand_out(home, class_index, buffers[i]))
+			buffers[i] = acquire_from(home, NULL, 0, class_index);
+		if (!buffers[i])
+			return give_up(pool, home, class_index, buffers, n, i);
+	}
 	for (size_t i = 0; i < n; i++)
 		hand_out(pool, buffers[i], class_index);
 	return 0;
@@ -419,7 +463,7 @@ static void give_run(const struct spot *spots, size_t n)
 
 int hnuma_pool_release_bulk(struct hnuma_pool *pool, void *const *buffers, size_t n)
 {
-	struct spot spots[BULK_STRIDE];
+	struct spot spots[BULK_STRIDE], first_spot = {NULL, 0, 0, 0};
 	const void *first_bad = NULL;
 	struct hnuma_home *near;
 	size_t refused = 0;
@@ -440,6 +484,7 @@ int hnuma_pool_release_bulk(struct hnuma_pool *pool, void *const *buffers, size_
 		if (error && refused++ == 0) {
 			first = error;
 			first_bad = buffers[i];
+			first_spot = spots[held];
 		}
 		if (!error)
 			held++;
@@ -450,7 +495,7 @@ int hnuma_pool_release_bulk(struct hnuma_pool *pool, void *const *buffers, size_
 	}
 	if (!first)
 		return 0;
-	refuse(first, first_bad);
+	refuse(first, first_bad, &first_spot);
 	return hnuma_error_prefix(first, "%zu of %zu buffers were refused, first: ", refused, n);
 }
 
@@ -466,12 +511,12 @@ static int spot_out(const struct hnuma_pool *pool, const void *buffer, struct sp
 	error = spot_find(pool, &pool->homes[0], buffer, spot);
 	if (!error && hnuma_block_state(spot->home, spot->block) != HNUMA_BLOCK_OUT)
 		error = -EALREADY;
-	return error ? refuse(error, buffer) : 0;
+	return error ? refuse(error, buffer, spot) : 0;
 }
 
 int hnuma_pool_class_of(const struct hnuma_pool *pool, const void *buffer)
 {
-	struct spot spot = {NULL, 0, 0};
+	struct spot spot = {NULL, 0, 0, 0};
 	int error = spot_out(pool, buffer, &spot);
 
 	return error ? error : (int)spot.class_index;
@@ -479,7 +524,7 @@ int hnuma_pool_class_of(const struct hnuma_pool *pool, const void *buffer)
 
 int hnuma_pool_node_of(const struct hnuma_pool *pool, const void *buffer)
 {
-	struct spot spot = {NULL, 0, 0};
+	struct spot spot = {NULL, 0, 0, 0};
 	int error = spot_out(pool, buffer, &spot);
 
 	return error ? error : spot.home->node;

@@ -15,8 +15,9 @@
 
 /* Bytes that a pool needs on one node. */
 struct hnuma_pool_need {
-	size_t books; /* a multiple of 4 KB */
-	size_t pages; /* a multiple of 2 MB */
+	size_t books;  /* a multiple of 4 KB */
+	size_t pages;  /* a multiple of 2 MB */
+	size_t blocks; /* of the pages, what blocks can take: half of them where hardened */
 };
 
 /*

@@ -10,7 +10,8 @@
  *	| 5 stacks each   |       |    | 1/KB   | 1/page       | list | stacks | 4K 4K..| 256K.. |
  *
  * A block is named by its number: its offset from the home's first page in KB, which is what its
- * smallest possible size is. So the number gives the address and the state by one addition each,
+ * smallest possible size is. In a hardened pool a guard of the same length follows each block (drawn in
+ * pool_guard.h). So the number gives the address and the state by one addition each,
  * and the address gives the number, the page and, through the page, the class: release needs only
  * the pointer.
  *
@@ -18,17 +19,20 @@
  *
  *	          make                    acquire
  *	UNMADE ---------> FREE (in a list) <-------> OUT (the caller's)
- *	       <---------                  release
- *	         unmake (drop, clear, page given to another class)
+ *	       <---------        |         release |
+ *	         unmake          v                 v
+ *	   (drop, clear, page   LOST (in no list, for ever)
+ *	    given to another
+ *	    class)
  *
  * A FREE block is in exactly one list - a cpu's cache or its class's depot - or, for a moment, in the
  * hands of a thread that is inside acquire or release. Only the exchange OUT -> FREE that found OUT
  * may put a block into a list: that is what refuses a double release, from whichever thread.
  *
  * Invariants, for each home and class (hnuma_pool_check() tests them):
- *	made    == blocks in state FREE + blocks in state OUT
+ *	made    == blocks in state FREE + blocks in state OUT + blocks in state LOST
  *	free    == depot count + depth of all caches == blocks in state FREE
- *	in use  == made - free == hits + misses - returns - drops
+ *	in use  == made - lost - free == hits + misses - returns - drops
  *	a page is in the free list if and only if it has no class, that is made == 0
  *	a page is in its class's partial list if and only if 0 < made < blocks per page
  *
@@ -59,6 +63,7 @@ enum hnuma_block_state {
 	HNUMA_BLOCK_UNMADE = 0,
 	HNUMA_BLOCK_FREE = 1,
 	HNUMA_BLOCK_OUT = 2,
+	HNUMA_BLOCK_LOST = 3,
 };
 
 /* One CPU's free blocks of one class. */
@@ -116,8 +121,18 @@ struct hnuma_depot {
 	uint64_t returns; /* those that no cache counted */
 	uint64_t drops;
 	uint64_t failures;
+	uint64_t lost;		  /* of those made, out of service */
+	uint64_t overwritten;	  /* found so, in a hardened pool */
 	uint64_t high_water_mark; /* most blocks that were ever away from the depot */
 };
+
+/* A byte of a hardened pool that somebody wrote to who did not own it. */
+struct hnuma_finding {
+	unsigned class_index;
+	uint32_t block;
+	size_t offset; /* from the block's start, or HNUMA_NOT_FOUND */
+};
+#define HNUMA_NOT_FOUND SIZE_MAX
 
 /* The pool's part on one node. */
 struct hnuma_home {
@@ -129,15 +144,18 @@ struct hnuma_home {
 	uint32_t nr_pages;
 	size_t buffers_per_class;
 
-	struct hnuma_cpu *cpus; /* nr_cpus of them */
+	struct hnuma_cpu *cpus; /* nr_cpus of them; in a hardened home the last is the quarantine */
 	unsigned nr_cpus;
 	bool uses_rseq;
+	bool is_hardened;
+	uint64_t key; /* of the pattern, where hardened */
 
 	pthread_mutex_t lock; /* protects all that follows */
 	struct hnuma_page *pages;
 	uint32_t free_pages; /* first page of no class */
 	uint32_t nr_free_pages;
 	struct hnuma_depot depots[HNUMA_NR_CLASSES];
+	struct hnuma_finding first_finding;
 };
 
 struct hnuma_pool {
@@ -173,15 +191,26 @@ static inline size_t hnuma_block_size(unsigned class_index)
 	return (size_t)1024 << (2 * class_index);
 }
 
-/* From one block of a class to the next one's number. */
-static inline uint32_t hnuma_block_step(unsigned class_index)
-{
-	return 1u << (2 * class_index);
-}
-
+/* The most that there can be; a hardened home has half as many. */
 static inline uint32_t hnuma_blocks_per_page(unsigned class_index)
 {
 	return HNUMA_BLOCKS_PER_PAGE_MAX >> (2 * class_index);
+}
+
+/* From one block of a class to the next one, in bytes and in numbers, and how many a page has. */
+static inline size_t hnuma_home_stride(const struct hnuma_home *home, unsigned class_index)
+{
+	return hnuma_block_size(class_index) << home->is_hardened;
+}
+
+static inline uint32_t hnuma_home_step(const struct hnuma_home *home, unsigned class_index)
+{
+	return 1u << (2 * class_index + home->is_hardened);
+}
+
+static inline uint32_t hnuma_home_per_page(const struct hnuma_home *home, unsigned class_index)
+{
+	return hnuma_blocks_per_page(class_index) >> home->is_hardened;
 }
 
 static inline void *hnuma_block_address(const struct hnuma_home *home, uint32_t block)
@@ -234,6 +263,13 @@ void hnuma_home_drain(struct hnuma_home *home, struct hnuma_cache *cache, unsign
 
 /* Take every cache's blocks of one class to the depot; `all`: wait for caches that are in use. */
 void hnuma_home_recall(struct hnuma_home *home, unsigned class_index, bool all);
+
+/* Take a block out of service that is in no list, and was out a moment ago: counted as a drop. */
+void hnuma_home_lose(struct hnuma_home *home, unsigned class_index, uint32_t block);
+
+/* Take the free blocks of a class out of service whose numbers are first..last. */
+void hnuma_home_withdraw(struct hnuma_home *home, unsigned class_index, uint32_t first,
+			 uint32_t last);
 
 /* Unmake every free block. */
 void hnuma_home_clear(struct hnuma_home *home);

@@ -12,6 +12,7 @@
 #include "lib/poison.h"
 #include "lib/pool_books.h"
 #include "numa/error.h"
+#include "numa/harden.h"
 #include "numa/process.h"
 #include "numa/rseq.h"
 
@@ -57,9 +58,9 @@ static struct books books_layout(unsigned nr_cpus, size_t nr_pages)
 
 static int attr_check(const struct hnuma_pool_attr *attr)
 {
-	int error = hnuma_attr_check("struct hnuma_pool_attr", attr->struct_size, sizeof(*attr),
-				     attr->least_backing, attr->policy, attr->flags,
-				     HNUMA_OBJECT_FLAGS);
+	int error =
+		hnuma_attr_check("struct hnuma_pool_attr", attr->struct_size, sizeof(*attr),
+				 attr->least_backing, attr->policy, attr->flags, HNUMA_POOL_FLAGS);
 
 	if (error)
 		return error;
@@ -90,6 +91,13 @@ static int default_bytes(size_t buffers, size_t *bytes)
 	return 0;
 }
 
+/* How many caches per class a home has: one for each of its CPUs, and the quarantine. */
+static unsigned nr_caches(const struct hnuma_pool_attr *attr, const struct hnuma_service *service,
+			  unsigned index)
+{
+	return hnuma_service_nr_cpus_of(service, index) + !!(attr->flags & HNUMA_HARDENED);
+}
+
 int hnuma_pool_need(const struct hnuma_pool_attr *attr, const struct hnuma_service *service,
 		    unsigned index, struct hnuma_pool_need *need)
 {
@@ -105,10 +113,17 @@ int hnuma_pool_need(const struct hnuma_pool_attr *attr, const struct hnuma_servi
 				       "a pool of %zu buffers per class, or %zu bytes per node, is "
 				       "too large: a node's part must be below 4 TB",
 				       attr->buffers_per_class, attr->bytes_per_node);
-	need->pages = round_up(bytes, HNUMA_HUGEPAGE);
+	need->blocks = round_up(bytes, HNUMA_HUGEPAGE);
+	need->pages = need->blocks;
+	if (attr->flags & HNUMA_HARDENED)
+		need->pages *= 2; /* a guard behind each block */
+	if (need->pages >= most)
+		return hnuma_error_set(-EOVERFLOW,
+				       "a hardened pool of %zu bytes per node, with as much again "
+				       "for guards, is too large: a node's part must be below 4 TB",
+				       need->blocks);
 	need->books =
-		books_layout(hnuma_service_nr_cpus_of(service, index), need->pages / HNUMA_HUGEPAGE)
-			.size;
+		books_layout(nr_caches(attr, service, index), need->pages / HNUMA_HUGEPAGE).size;
 	return 0;
 }
 
@@ -123,6 +138,20 @@ static size_t cache_limit(size_t buffers_per_class, unsigned nr_cpus)
 	return limit < buffers_per_class ? limit : buffers_per_class;
 }
 
+/*
+ * In a hardened pool nothing goes through a CPU's cache: it holds no block at all, so that whatever
+ * tries one finds it full and empty.
+ */
+static size_t cache_limit_of(const struct hnuma_home *home, unsigned cpu)
+{
+	if (!home->is_hardened)
+		return cache_limit(home->buffers_per_class, home->nr_cpus);
+	if (cpu + 1 < home->nr_cpus)
+		return 0;
+	return home->buffers_per_class < HNUMA_CACHE_SLOTS ? home->buffers_per_class
+							   : HNUMA_CACHE_SLOTS;
+}
+
 /* Fill in a home whose base, size, states and so on are known and whose books are all zero. */
 static void home_open(struct hnuma_home *home)
 {
@@ -130,15 +159,15 @@ static void home_open(struct hnuma_home *home)
 		struct hnuma_depot *depot = &home->depots[c];
 
 		depot->partial = HNUMA_NO_PAGE;
-		depot->limit = (uint32_t)cache_limit(home->buffers_per_class, home->nr_cpus);
+		depot->limit = (uint32_t)cache_limit_of(home, 0);
 		for (unsigned cpu = 0; cpu < home->nr_cpus; cpu++) {
 			struct hnuma_cache *cache = &home->cpus[cpu].caches[c];
 
-			cache->limit = depot->limit;
+			cache->limit = (uint32_t)cache_limit_of(home, cpu);
 			cache->home = home;
 			cache->base = home->base;
 			cache->states = home->states;
-			cache->mask = hnuma_block_size(c) - 1;
+			cache->mask = hnuma_home_stride(home, c) - 1;
 		}
 	}
 	for (uint32_t i = 0; i < home->nr_pages; i++) {
@@ -146,6 +175,7 @@ static void home_open(struct hnuma_home *home)
 		home->pages[i].previous = i ? i - 1 : HNUMA_NO_PAGE;
 		home->pages[i].next = i + 1 < home->nr_pages ? i + 1 : HNUMA_NO_PAGE;
 	}
+	home->first_finding.offset = HNUMA_NOT_FOUND;
 	home->free_pages = 0;
 	home->nr_free_pages = home->nr_pages;
 }
@@ -161,7 +191,8 @@ static int home_build(struct hnuma_home *home, const struct hnuma_ground *ground
 	if (error)
 		return error;
 	home->node = ground->service.nodes[index];
-	home->nr_cpus = hnuma_service_nr_cpus_of(&ground->service, index);
+	home->is_hardened = attr->flags & HNUMA_HARDENED;
+	home->nr_cpus = nr_caches(attr, &ground->service, index);
 	home->nr_pages = (uint32_t)(need.pages / HNUMA_HUGEPAGE);
 	home->buffers_per_class = attr->buffers_per_class;
 	home->base = base + place->pages;
@@ -212,11 +243,24 @@ static void *zeroed(size_t nr, size_t size)
 	return memory ? memset(memory, 0, bytes) : NULL;
 }
 
+/*
+ * What a hardened pool does itself, nobody else need do: its blocks are cleared when they go out and
+ * when they come back, and it must read and write what a checking tool would not let it.
+ */
+static int harden(struct hnuma_pool *pool, uint64_t *key)
+{
+	pool->uses_rseq = false;
+	pool->is_poisoning = false;
+	pool->hygiene = HNUMA_HYGIENE_NEVER;
+	return hnuma_harden_key(key);
+}
+
 int hnuma_pool_build(struct hnuma_pool **out, const struct hnuma_ground *ground,
 		     const struct hnuma_pool_attr *attr, const struct hnuma_pool_place *places)
 {
 	const unsigned nr_homes = ground->service.nr_nodes;
 	struct hnuma_pool *pool;
+	uint64_t key = 0;
 	int error = -ENOMEM;
 
 	*out = NULL;
@@ -235,6 +279,11 @@ int hnuma_pool_build(struct hnuma_pool **out, const struct hnuma_ground *ground,
 #if HNUMA_HAVE_RSEQ
 	pool->rseq_offset = __rseq_offset;
 #endif
+	if (attr->flags & HNUMA_HARDENED) {
+		error = harden(pool, &key);
+		if (error)
+			goto failed;
+	}
 	if (!pool->uses_rseq || pool->is_poisoning || pool->hygiene != HNUMA_HYGIENE_NEVER)
 		pool->fast_epoch--;
 	pool->lines = zeroed(pool->nr_cpus, sizeof(struct hnuma_line));
@@ -248,6 +297,7 @@ int hnuma_pool_build(struct hnuma_pool **out, const struct hnuma_ground *ground,
 		if (error)
 			goto failed;
 		pool->homes[i].uses_rseq = pool->uses_rseq;
+		pool->homes[i].key = key;
 		pool->nr_homes++;
 	}
 	lines_fill(pool);
@@ -290,7 +340,7 @@ static int own_ground(struct hnuma_ground *ground, const struct hnuma_topology *
 		.sizes = sizes,
 		.least_backing = attr->least_backing,
 		.policy = attr->policy,
-		.flags = attr->flags,
+		.flags = attr->flags & HNUMA_OBJECT_FLAGS,
 	};
 
 	for (unsigned i = 0; i < service->nr_nodes; i++) {
@@ -310,6 +360,7 @@ int hnuma_pool_create(struct hnuma_pool **out, const struct hnuma_topology *topo
 		      const struct hnuma_pool_attr *attr)
 {
 	struct hnuma_pool_place *places = NULL;
+	struct hnuma_pool_attr hardened;
 	struct hnuma_service service;
 	struct hnuma_ground ground;
 	size_t *sizes = NULL;
@@ -323,6 +374,9 @@ int hnuma_pool_create(struct hnuma_pool **out, const struct hnuma_topology *topo
 	error = attr_check(attr);
 	if (error)
 		return error;
+	hardened = *attr;
+	hardened.flags |= hnuma_harden_asked();
+	attr = &hardened;
 	error = hnuma_service_init(&service, topology, &attr->nodes);
 	if (error)
 		return error;

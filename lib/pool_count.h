@@ -27,7 +27,9 @@ static inline void hnuma_pool_count_begin(struct hnuma_pool_class_stats *stats,
 	stats->drops = depot->drops;
 	stats->failures = depot->failures;
 	stats->free_buffers = depot->count;
-	stats->total = depot->made;
+	stats->total = depot->made - depot->lost;
+	stats->lost_buffers = depot->lost;
+	stats->overwritten = depot->overwritten;
 	stats->high_water_mark = depot->high_water_mark;
 }
 
@@ -69,6 +71,8 @@ static inline void hnuma_pool_count_add(struct hnuma_pool_stats *sum, unsigned c
 	sum->allocations += one->allocations;
 	sum->returns += one->returns;
 	sum->drops += one->drops;
+	sum->lost_buffers += one->lost_buffers;
+	sum->overwritten += one->overwritten;
 	sum->free_buffers[class_index] += one->free_buffers;
 	sum->in_use[class_index] += one->in_use;
 }

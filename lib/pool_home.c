@@ -5,10 +5,12 @@
  */
 #include "config.h"
 
+#include <string.h>
 #include <threads.h>
 
 #include "lib/pool_books.h"
 #include "lib/pool_cache.h"
+#include "lib/pool_guard.h"
 #include "numa/probe.h"
 
 /* How often a claim is tried before its holder, who may have lost its CPU, gets time to finish. */
@@ -63,7 +65,7 @@ static void page_deal(struct hnuma_home *home, unsigned class_index)
 static uint32_t block_make(struct hnuma_home *home, unsigned class_index)
 {
 	struct hnuma_depot *depot = &home->depots[class_index];
-	const uint32_t per_page = hnuma_blocks_per_page(class_index);
+	const uint32_t per_page = hnuma_home_per_page(home, class_index);
 	struct hnuma_page *page;
 	uint32_t first, block, index;
 
@@ -73,7 +75,7 @@ static uint32_t block_make(struct hnuma_home *home, unsigned class_index)
 	first = depot->partial * HNUMA_BLOCKS_PER_PAGE_MAX;
 	/* The page is partial, so the search ends. */
 	for (index = page->hint;; index = (index + 1) % per_page) {
-		block = first + index * hnuma_block_step(class_index);
+		block = first + index * hnuma_home_step(home, class_index);
 		if (hnuma_block_state(home, block) == HNUMA_BLOCK_UNMADE)
 			break;
 	}
@@ -82,6 +84,8 @@ static uint32_t block_make(struct hnuma_home *home, unsigned class_index)
 	depot->made++;
 	if (page->made == per_page)
 		list_remove(home, &depot->partial, depot->partial);
+	if (home->is_hardened)
+		hnuma_guard_arm(home, class_index, block);
 	return block;
 }
 
@@ -93,7 +97,7 @@ static void block_unmake(struct hnuma_home *home, unsigned class_index, uint32_t
 	struct hnuma_page *page = &home->pages[number];
 
 	hnuma_block_set(home, block, HNUMA_BLOCK_UNMADE);
-	if (page->made == hnuma_blocks_per_page(class_index))
+	if (page->made == hnuma_home_per_page(home, class_index))
 		list_push(home, &depot->partial, number);
 	page->made--;
 	depot->made--;
@@ -111,14 +115,16 @@ static size_t nr_makeable(const struct hnuma_home *home, unsigned class_index)
 	const struct hnuma_depot *depot = &home->depots[class_index];
 	size_t pages = (size_t)depot->nr_pages + home->nr_free_pages;
 
-	return pages * hnuma_blocks_per_page(class_index) - depot->made;
+	return pages * hnuma_home_per_page(home, class_index) - depot->made;
 }
 
 /* Note how many blocks are away from the depot now. */
 static void mark_high_water(struct hnuma_depot *depot)
 {
-	if (depot->made - depot->count > depot->high_water_mark)
-		depot->high_water_mark = depot->made - depot->count;
+	uint64_t away = depot->made - depot->lost - depot->count;
+
+	if (away > depot->high_water_mark)
+		depot->high_water_mark = away;
 }
 
 size_t hnuma_home_nr_free(const struct hnuma_home *home, unsigned class_index)
@@ -253,6 +259,75 @@ void hnuma_home_recall(struct hnuma_home *home, unsigned class_index, bool all)
 		recall_claiming(home, class_index, all);
 }
 
+/* The quarantine of a hardened home: the oldest block is the lowest. Only used under the lock. */
+static struct hnuma_cache *quarantine_of(struct hnuma_home *home, unsigned class_index)
+{
+	return &home->cpus[home->nr_cpus - 1].caches[class_index];
+}
+
+/* Move the n oldest blocks, or as many as there are, to the depot. */
+static void quarantine_end(struct hnuma_home *home, unsigned class_index, size_t n)
+{
+	struct hnuma_cache *cache = quarantine_of(home, class_index);
+	struct hnuma_depot *depot = &home->depots[class_index];
+	const unsigned depth = hnuma_cache_depth(cache);
+
+	if (n > depth)
+		n = depth;
+	memcpy(depot->stack + depot->count, cache->slots, n * sizeof(cache->slots[0]));
+	memmove(cache->slots, cache->slots + n, (depth - n) * sizeof(cache->slots[0]));
+	depot->count += n;
+	cache->drained += n;
+	atomic_fetch_sub_explicit(&cache->word, n, memory_order_relaxed);
+}
+
+/* hnuma_home_give() where hardened. Above the cap it is the oldest free block that is unmade. */
+static bool quarantine_give(struct hnuma_home *home, unsigned class_index, uint32_t block)
+{
+	struct hnuma_cache *cache = quarantine_of(home, class_index);
+	struct hnuma_depot *depot = &home->depots[class_index];
+	const bool is_above = hnuma_home_nr_free(home, class_index) >= home->buffers_per_class;
+
+	if (hnuma_cache_depth(cache) == cache->limit || (is_above && depot->count == 0))
+		quarantine_end(home, class_index, 1);
+	if (is_above) {
+		hnuma_home_unmake(home, class_index, 1);
+		depot->drops++;
+		/* As if the block had come from the depot: it is counted once only. */
+		cache->filled++;
+	}
+	cache->slots[hnuma_cache_depth(cache)] = block;
+	atomic_fetch_add_explicit(&cache->word, 1, memory_order_relaxed);
+	return !is_above;
+}
+
+void hnuma_home_lose(struct hnuma_home *home, unsigned class_index, uint32_t block)
+{
+	hnuma_block_set(home, block, HNUMA_BLOCK_LOST);
+	home->depots[class_index].lost++;
+	home->depots[class_index].drops++;
+}
+
+void hnuma_home_withdraw(struct hnuma_home *home, unsigned class_index, uint32_t first,
+			 uint32_t last)
+{
+	struct hnuma_depot *depot = &home->depots[class_index];
+	uint64_t kept = 0;
+
+	hnuma_home_recall(home, class_index, true);
+	for (uint64_t i = 0; i < depot->count; i++) {
+		uint32_t block = depot->stack[i];
+
+		if (block >= first && block <= last) {
+			hnuma_block_set(home, block, HNUMA_BLOCK_LOST);
+			depot->lost++;
+		} else {
+			depot->stack[kept++] = block;
+		}
+	}
+	depot->count = kept;
+}
+
 /* Unmake the blocks in a depot that lie on pages marked by reclaim_mark(). */
 static void reclaim_sweep(struct hnuma_home *home, unsigned class_index)
 {
@@ -323,7 +398,7 @@ static void reclaim(struct hnuma_home *home, unsigned needy, uint32_t wanted)
 bool hnuma_home_gather(struct hnuma_home *home, unsigned class_index, size_t n)
 {
 	struct hnuma_depot *depot = &home->depots[class_index];
-	const size_t per_page = hnuma_blocks_per_page(class_index);
+	const size_t per_page = hnuma_home_per_page(home, class_index);
 	size_t have;
 
 	if (depot->count >= n)
@@ -333,7 +408,10 @@ bool hnuma_home_gather(struct hnuma_home *home, unsigned class_index, size_t n)
 	if (depot->made + (n - depot->count) <= home->buffers_per_class &&
 	    nr_makeable(home, class_index) >= n - depot->count)
 		return true;
-	hnuma_home_recall(home, class_index, false);
+	if (home->is_hardened)
+		quarantine_end(home, class_index, n - depot->count);
+	else
+		hnuma_home_recall(home, class_index, false);
 	have = depot->count + nr_makeable(home, class_index);
 	if (have < n) {
 		reclaim(home, class_index, (uint32_t)((n - have + per_page - 1) / per_page));
@@ -365,6 +443,8 @@ bool hnuma_home_give(struct hnuma_home *home, unsigned class_index, uint32_t blo
 	struct hnuma_depot *depot = &home->depots[class_index];
 	const size_t at_hand = (size_t)home->nr_cpus * depot->limit;
 
+	if (home->is_hardened)
+		return quarantine_give(home, class_index, block);
 	/* The caches are counted only where they could matter. */
 	if (depot->count + at_hand >= home->buffers_per_class &&
 	    hnuma_home_nr_free(home, class_index) >= home->buffers_per_class) {

@@ -12,6 +12,7 @@
 #include "lib/pool_books.h"
 #include "lib/pool_cache.h"
 #include "lib/pool_count.h"
+#include "lib/pool_guard.h"
 #include "numa/error.h"
 #include "numa/process.h"
 
@@ -82,7 +83,8 @@ size_t hnuma_pool_nr_out(const struct hnuma_pool *pool)
 
 		pthread_mutex_lock(&home->lock);
 		for (unsigned c = 0; c < HNUMA_NR_CLASSES; c++)
-			nr_out += home->depots[c].made - hnuma_home_nr_free(home, c);
+			nr_out += home->depots[c].made - home->depots[c].lost -
+				  hnuma_home_nr_free(home, c);
 		pthread_mutex_unlock(&home->lock);
 	}
 	return nr_out;
@@ -179,7 +181,7 @@ static int check_listed(const struct hnuma_home *home, unsigned class_index, uin
 	const char *fault = NULL;
 
 	if (page >= home->nr_pages || home->page_classes[page] != class_index ||
-	    block % hnuma_block_step(class_index) != 0)
+	    block % hnuma_home_step(home, class_index) != 0)
 		fault = "is no block of this class";
 	else if (hnuma_block_state(home, block) != HNUMA_BLOCK_FREE)
 		fault = "is in a list but not free";
@@ -214,7 +216,7 @@ static int check_states(struct hnuma_home *home, unsigned class_index)
 {
 	const struct hnuma_depot *depot = &home->depots[class_index];
 	struct hnuma_pool_class_stats stats;
-	uint64_t nr_free = 0, nr_out = 0, nr_pages = 0;
+	uint64_t nr_free = 0, nr_out = 0, nr_lost = 0, nr_pages = 0;
 
 	for (uint32_t i = 0; i < home->nr_pages; i++) {
 		uint64_t made = 0;
@@ -223,12 +225,13 @@ static int check_states(struct hnuma_home *home, unsigned class_index)
 			continue;
 		nr_pages++;
 		for (uint32_t at = 0; at < HNUMA_BLOCKS_PER_PAGE_MAX;
-		     at += hnuma_block_step(class_index)) {
+		     at += hnuma_home_step(home, class_index)) {
 			unsigned state =
 				hnuma_block_state(home, i * HNUMA_BLOCKS_PER_PAGE_MAX + at);
 
 			nr_free += state == HNUMA_BLOCK_FREE;
 			nr_out += state == HNUMA_BLOCK_OUT;
+			nr_lost += state == HNUMA_BLOCK_LOST;
 			made += state != HNUMA_BLOCK_UNMADE;
 		}
 		if (made != home->pages[i].made)
@@ -239,17 +242,18 @@ static int check_states(struct hnuma_home *home, unsigned class_index)
 	}
 	class_stats(home, class_index, &stats);
 	if (nr_free == stats.free_buffers && nr_out == stats.in_use &&
-	    nr_pages == depot->nr_pages &&
+	    nr_lost == stats.lost_buffers && nr_pages == depot->nr_pages &&
 	    stats.in_use == stats.hits + stats.misses - stats.returns - stats.drops)
 		return 0;
-	return hnuma_error_set(-EUCLEAN,
-			       "node %d, class of %zu bytes: %" PRIu64 " free and %" PRIu64
-			       " out on %" PRIu64 " pages; the books say %" PRIu64 ", %" PRIu64
-			       ", %u; hits %" PRIu64 " + misses %" PRIu64 " - returns %" PRIu64
-			       " - drops %" PRIu64,
-			       home->node, hnuma_block_size(class_index), nr_free, nr_out, nr_pages,
-			       stats.free_buffers, stats.in_use, depot->nr_pages, stats.hits,
-			       stats.misses, stats.returns, stats.drops);
+	return hnuma_error_set(
+		-EUCLEAN,
+		"node %d, class of %zu bytes: %" PRIu64 " free, %" PRIu64 " out and %" PRIu64
+		" lost on %" PRIu64 " pages; the books say %" PRIu64 ", %" PRIu64 ", %" PRIu64
+		", %u; hits %" PRIu64 " + misses %" PRIu64 " - returns %" PRIu64
+		" - drops %" PRIu64,
+		home->node, hnuma_block_size(class_index), nr_free, nr_out, nr_lost, nr_pages,
+		stats.free_buffers, stats.in_use, stats.lost_buffers, depot->nr_pages, stats.hits,
+		stats.misses, stats.returns, stats.drops);
 }
 
 static int check_home(struct hnuma_home *home)
@@ -271,6 +275,8 @@ static int check_home(struct hnuma_home *home)
 	if (!error && nr_pages != home->nr_pages)
 		error = hnuma_error_set(-EUCLEAN, "node %d: %u pages in the books of %u",
 					home->node, nr_pages, home->nr_pages);
+	if (!error && home->is_hardened)
+		error = hnuma_guard_check(home);
 	return error;
 }
 

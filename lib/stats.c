@@ -83,6 +83,10 @@ static const struct field class_fields[] = {
 	 CLASS(total)},
 	{"high_water_mark", "pool_high_water_blocks", "The most blocks that were ever out.", false,
 	 CLASS(high_water_mark)},
+	{"lost_buffers", "pool_lost_blocks", "Blocks that are out of service.", false,
+	 CLASS(lost_buffers)},
+	{"overwritten", "pool_overwritten_total", "Blocks that were found overwritten.", true,
+	 CLASS(overwritten)},
 };
 
 static const struct field scratch_fields[] = {
@@ -213,6 +217,20 @@ static void text_classes(struct sink *sink, const struct node_report *node)
 	}
 }
 
+/* Only where there is something to tell. */
+static void text_losses(struct sink *sink, const struct node_report *node)
+{
+	for (unsigned c = 0; c < HNUMA_NR_CLASSES; c++) {
+		const struct hnuma_pool_class_stats *stats = &node->classes[c];
+
+		if (stats->lost_buffers)
+			put(sink,
+			    "  lost     %" PRIu64 " blocks of %s are out of service, %" PRIu64
+			    " of them because they were overwritten\n",
+			    stats->lost_buffers, class_names[c], stats->overwritten);
+	}
+}
+
 static void text_node(struct sink *sink, const struct node_report *node)
 {
 	const struct hnuma_placement *pages = &node->placement;
@@ -235,6 +253,7 @@ static void text_node(struct sink *sink, const struct node_report *node)
 	    arena->allocation_count);
 	put(sink, "  scratch  %u spaces\n", node->plan.nr_spaces);
 	text_classes(sink, node);
+	text_losses(sink, node);
 }
 
 static void text_report(struct sink *sink, const struct report *report)
@@ -329,8 +348,9 @@ static void json_report(struct sink *sink, const struct report *report)
 	put(sink,
 	    ",\n \"pool\": {\"hits\": %" PRIu64 ", \"misses\": %" PRIu64
 	    ", \"allocations\": %" PRIu64 ", \"returns\": %" PRIu64 ", \"drops\": %" PRIu64
-	    ", \"hit_rate\": ",
-	    pool->hits, pool->misses, pool->allocations, pool->returns, pool->drops);
+	    ", \"lost_buffers\": %" PRIu64 ", \"overwritten\": %" PRIu64 ", \"hit_rate\": ",
+	    pool->hits, pool->misses, pool->allocations, pool->returns, pool->drops,
+	    pool->lost_buffers, pool->overwritten);
 	put_ratio(sink, pool->hits, pool->hits + pool->misses);
 	put(sink, "},\n \"scratch\": {");
 	json_fields(sink, &report->sum.scratch, FIELDS(scratch_fields));

@@ -23,6 +23,7 @@ static const char *name_flags(unsigned flags, char *text, size_t size)
 		{HNUMA_RELAXED, "HNUMA_RELAXED"},
 		{HNUMA_INHERIT, "HNUMA_INHERIT"},
 		{HNUMA_NO_DUMP, "HNUMA_NO_DUMP"},
+		{HNUMA_HARDENED, "HNUMA_HARDENED"},
 	};
 	size_t used = 0;
 

@@ -110,6 +110,8 @@ void hnuma_placement_add(struct hnuma_placement *sum, const struct hnuma_placeme
 
 /* The flags that everything made of regions takes; a region itself takes HNUMA_INHERIT, too. */
 #define HNUMA_OBJECT_FLAGS (HNUMA_RELAXED | HNUMA_NO_DUMP)
+/* And what a pool takes besides, or a manager for its pool. */
+#define HNUMA_POOL_FLAGS (HNUMA_OBJECT_FLAGS | HNUMA_HARDENED)
 
 /*
  * The checks that every attribute struct goes through: is struct_size the one known here, are the

@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -106,6 +107,14 @@ static int sys_membarrier(int command)
 	return answer(syscall(SYS_membarrier, command, 0, 0));
 }
 
+static int sys_random(void *buffer, size_t size)
+{
+	ssize_t result = getrandom(buffer, size, 0);
+
+	/* Up to 256 bytes come whole. */
+	return result < 0 ? -errno : 0;
+}
+
 static int sys_open(const char *path)
 {
 	return answer(open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY));
@@ -145,6 +154,7 @@ struct hnuma_sys hnuma_sys = {
 	.query_pages = sys_query_pages,
 	.current_cpu = hnuma_sys_current_cpu,
 	.membarrier = sys_membarrier,
+	.random = sys_random,
 	.open = sys_open,
 	.read = sys_read,
 	.close = sys_close,

@@ -39,6 +39,9 @@ struct hnuma_sys {
 	/* membarrier(), with no flags. */
 	int (*membarrier)(int command);
 
+	/* getrandom(): all of the few bytes that were asked for, or an error. */
+	int (*random)(void *buffer, size_t size);
+
 	/* Files of /proc, /sys and /sys/fs/cgroup, opened for reading. read(): bytes, 0 at the end. */
 	int (*open)(const char *path);
 	ssize_t (*read)(int fd, void *buffer, size_t size);

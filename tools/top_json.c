@@ -85,6 +85,8 @@ static json_t *json_class(const struct top_class *class)
 	json_object_set_new(object, "returns", cli_count(stats->returns));
 	json_object_set_new(object, "drops", cli_count(stats->drops));
 	json_object_set_new(object, "failures", cli_count(stats->failures));
+	json_object_set_new(object, "lost", cli_count(stats->lost_buffers));
+	json_object_set_new(object, "overwritten", cli_count(stats->overwritten));
 	return object;
 }
 

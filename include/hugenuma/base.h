@@ -89,6 +89,12 @@ enum hnuma_policy {
 #define HNUMA_INHERIT (1u << 1)
 /* Leave the memory out of core dumps, whatever /proc/PID/coredump_filter says. */
 #define HNUMA_NO_DUMP (1u << 2)
+/*
+ * Find overflows and writes after release: see "Hardened" in hugenuma/pool.h. Pools and managers, of
+ * which it concerns the pool. HUGENUMA_HARDENED=1 in the environment sets it for every pool and
+ * manager of a process, unless that runs with more rights than its user.
+ */
+#define HNUMA_HARDENED (1u << 3)
 
 /* A set of nodes. All zero means: the default of whatever it is given to. */
 #define HNUMA_MAX_NODES 1024

@@ -11,6 +11,16 @@
  * released (a return) so that a later acquire finds it (a hit), and is unmade when more than
  * buffers_per_class of its class are free on its node (a drop).
  *
+ * Hardened. What the pool cannot see otherwise - a write beyond a block's end, or into a block after
+ * its release - it looks for when it was made with HNUMA_HARDENED. Behind each block lies a guard
+ * as long as the block (so the pool takes twice the memory), and the guard and all that is free
+ * are filled with a pattern. It is compared when a block is acquired, when it is released (the
+ * guard), and by hnuma_pool_check(). A block that was overwritten is never handed out again: it
+ * counts as lost. A block that is released waits in a quarantine until up to 128 others of its class
+ * and node have been released after it, as long as other blocks can be had. Acquired blocks are
+ * zero, whatever hygiene says. Every call takes the lock of a node and goes over the whole block
+ * and its guard. A pool that is not hardened pays nothing for this.
+ *
  * Threads: every call may run in any thread at any time, except destroy, and none in a signal handler.
  * A block may be released by another thread than the one that acquired it.
  */
@@ -60,7 +70,7 @@ struct hnuma_pool_attr {
 	struct hnuma_nodeset nodes;	  /* empty: every allowed node with both CPUs and memory */
 	enum hnuma_backing least_backing; /* fail rather than take less than this */
 	enum hnuma_policy policy;	  /* PREFERRED: acquire may take from another node */
-	unsigned flags;			  /* HNUMA_RELAXED, HNUMA_NO_DUMP */
+	unsigned flags;			  /* HNUMA_RELAXED, HNUMA_NO_DUMP, HNUMA_HARDENED */
 };
 
 #define HNUMA_POOL_ATTR_INIT                                                       \
@@ -75,14 +85,16 @@ struct hnuma_pool_stats {
 	uint64_t misses;			 /* acquires for which a block was made */
 	uint64_t allocations;			 /* blocks made for acquires */
 	uint64_t returns;			 /* releases that kept the block free */
-	uint64_t drops;				 /* releases that unmade the block */
+	uint64_t drops;				 /* releases that unmade the block, or lost it */
 	uint64_t free_buffers[HNUMA_NR_CLASSES]; /* free now */
 	double hit_rate;			 /* hits / (hits + misses), 0 to 1 */
 	uint64_t in_use[HNUMA_NR_CLASSES];	 /* out now */
-	uint64_t reserved[4];
+	uint64_t lost_buffers; /* out of service for ever, and neither free nor in use */
+	uint64_t overwritten;  /* blocks that a hardened pool found overwritten */
+	uint64_t reserved[2];
 };
 
-/* Of one class on one node. Always total == free_buffers + in_use. */
+/* Of one class on one node. Always total == free_buffers + in_use: what is lost is not counted. */
 struct hnuma_pool_class_stats {
 	uint64_t hits;
 	uint64_t misses;
@@ -92,15 +104,18 @@ struct hnuma_pool_class_stats {
 	uint64_t failures; /* acquires that were refused because the node is exhausted */
 	uint64_t free_buffers;
 	uint64_t in_use;
-	uint64_t total; /* blocks that are made now */
+	uint64_t total; /* blocks that are made and in service now */
 	/*
 	 * The most blocks that were ever out at one time, or at most as many more as CPUs had at
 	 * hand. Never less than the truth.
 	 */
 	uint64_t high_water_mark;
 	double hit_rate;
-	uint64_t cached_buffers; /* of free_buffers, those at hand in the CPUs' caches */
-	uint64_t reserved[3];
+	/* Of free_buffers, those at hand in the CPUs' caches; where hardened, in quarantine. */
+	uint64_t cached_buffers;
+	uint64_t lost_buffers; /* out of service for ever */
+	uint64_t overwritten;  /* found so, in a hardened pool; they are lost, too */
+	uint64_t reserved[1];
 };
 
 /* Bytes of a class's blocks: 1024, 4096, 16384, 65536, 262144; 0 for a value that is no class. */
@@ -140,7 +155,8 @@ HNUMA_API int hnuma_pool_destroy(struct hnuma_pool *pool);
  * strictly. hnuma_pool_acquire_size() takes the smallest class that holds the bytes.
  *
  * Returns the block, which the caller releases to this pool; or NULL: errno ENOMEM (exhausted),
- * EINVAL (no such class), E2BIG (more than 256 KB), ENODEV (node not served), EOWNERDEAD.
+ * EINVAL (no such class), E2BIG (more than 256 KB), ENODEV (node not served), EOWNERDEAD. A hardened
+ * pool that finds a block overwritten takes another; then the message is set although a block is returned.
  */
 HNUMA_API void *hnuma_pool_acquire(struct hnuma_pool *pool, enum hnuma_class class_index);
 HNUMA_API void *hnuma_pool_acquire_on(struct hnuma_pool *pool, int node,
@@ -152,6 +168,9 @@ HNUMA_API void *hnuma_pool_acquire_size(struct hnuma_pool *pool, size_t bytes);
  *
  * Returns 0, or refuses and changes nothing: -EFAULT (the pointer is not into this pool), -EINVAL
  * (into it, but not the start of a block), -EALREADY (a block that is not out), -EOWNERDEAD.
+ *
+ * A hardened pool also returns -EUCLEAN: bytes behind the block's end were overwritten. The block
+ * was taken back, and is lost.
  */
 HNUMA_API int hnuma_pool_release(struct hnuma_pool *pool, void *buffer);
 
@@ -159,7 +178,8 @@ HNUMA_API int hnuma_pool_release(struct hnuma_pool *pool, void *buffer);
  * Acquire n blocks of a class from the served node nearest to the calling thread's CPU (of the named
  * node), all or none.
  *
- * @buffers  receives n pointers; untouched on failure.
+ * @buffers  receives n pointers; untouched on failure, unless a hardened pool finds too many blocks
+ *           overwritten to give n.
  *
  * Returns 0, -ENOMEM (fewer than n can be had; nothing was taken), -EINVAL (no such class, NULL),
  * -ENODEV, -EOWNERDEAD. n == 0 is 0. The message is set.
@@ -208,7 +228,11 @@ HNUMA_API int hnuma_pool_class_stats(const struct hnuma_pool *pool, int node,
  * books as by their states, is no block twice in a list? No other thread may be in a call on the
  * pool: a block that it has in its hands would be missed.
  *
- * Returns 0, -EUCLEAN (the books are wrong: the message says where), -ENOMEM, -EOWNERDEAD.
+ * A hardened pool also compares the patterns of all that nobody owns. Once a block was found
+ * overwritten, by whichever call, the check keeps saying so: it tells of the first.
+ *
+ * Returns 0, -EUCLEAN (the books are wrong, or a block was overwritten: the message says where),
+ * -ENOMEM, -EOWNERDEAD.
  */
 HNUMA_API int hnuma_pool_check(struct hnuma_pool *pool);
 

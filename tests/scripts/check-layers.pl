@@ -40,7 +40,7 @@ my %kernel = map { $_ => 1 } qw(
 	mbind set_mempolicy get_mempolicy move_pages migrate_pages set_mempolicy_home_node
 	memfd_create truncate ftruncate prctl getcpu sched_getcpu sched_yield
 	sched_setaffinity sched_getaffinity pthread_setaffinity_np pthread_getaffinity_np
-	usleep nanosleep ioctl fcntl dup dup2 dup3 pipe pipe2 flock
+	getrandom getentropy usleep nanosleep ioctl fcntl dup dup2 dup3 pipe pipe2 flock
 	syscall process_vm_readv open openat open64 read pread write pwrite close fopen fdopen opendir
 );
 my %never = map { $_ => 1 } qw(

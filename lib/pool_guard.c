@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lib/pool_guard.c - the patterns of a hardened pool, and what comes of a broken one. Calls
+ * pool_home.c.
+ */
+#include "config.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "lib/pool_guard.h"
+#include "numa/error.h"
+
+/* Odd, so that no two words of a pool have the same product: the golden ratio's bits. */
+#define SPREAD UINT64_C(0x9e3779b97f4a7c15)
+/* No byte is 0. */
+#define NO_ZERO UINT64_C(0x0101010101010101)
+
+static inline uint64_t pattern_at(uint64_t key, const uint64_t *word)
+{
+	return (key ^ ((uintptr_t)word * SPREAD)) | NO_ZERO;
+}
+
+static void pattern_write(uint64_t key, void *address, size_t size)
+{
+	uint64_t *words = address;
+
+	for (size_t i = 0; i < size / sizeof(*words); i++)
+		words[i] = pattern_at(key, &words[i]);
+}
+
+/* The offset of the first byte that is not as it was written; `size` where all are. */
+static size_t pattern_find(uint64_t key, const void *address, size_t size)
+{
+	const uint64_t *words = address;
+	const unsigned char *bytes = address;
+	size_t i = 0, at;
+	uint64_t wanted;
+
+	while (i < size / sizeof(*words) && words[i] == pattern_at(key, &words[i]))
+		i++;
+	if (i == size / sizeof(*words))
+		return size;
+	wanted = pattern_at(key, &words[i]);
+	at = i * sizeof(*words);
+	for (i = 0; bytes[at + i] == ((unsigned char *)&wanted)[i];)
+		i++;
+	return at + i;
+}
+
+void hnuma_guard_arm(const struct hnuma_home *home, unsigned class_index, uint32_t block)
+{
+	pattern_write(home->key, hnuma_block_address(home, block),
+		      hnuma_home_stride(home, class_index));
+}
+
+int hnuma_guard_explain(const struct hnuma_home *home, unsigned class_index, uint32_t block,
+			size_t bad)
+{
+	const size_t size = hnuma_block_size(class_index);
+	const char *address = hnuma_block_address(home, block);
+
+	if (bad < size)
+		return hnuma_error_set(
+			-EUCLEAN,
+			"buffer %p of %zu bytes on node %d: its byte %zu was overwritten after the "
+			"buffer was released; it will not be handed out again",
+			(const void *)address, size, home->node, bad);
+	return hnuma_error_set(
+		-EUCLEAN,
+		"buffer %p of %zu bytes on node %d: byte %zu behind its end was overwritten: its "
+		"user wrote too far, or that of the buffer at %p before its start; it will not be "
+		"handed out again",
+		(const void *)address, size, home->node, bad - size,
+		(const void *)(address + hnuma_home_stride(home, class_index)));
+}
+
+/* Under the home's lock. The first that was found is kept for hnuma_pool_check(). */
+static void note(struct hnuma_home *home, unsigned class_index, uint32_t block, size_t bad)
+{
+	struct hnuma_finding *first = &home->first_finding;
+
+	home->depots[class_index].overwritten++;
+	if (first->offset == HNUMA_NOT_FOUND) {
+		first->class_index = class_index;
+		first->block = block;
+		first->offset = bad;
+	}
+}
+
+static void lose(struct hnuma_home *home, unsigned class_index, uint32_t block, size_t bad)
+{
+	pthread_mutex_lock(&home->lock);
+	note(home, class_index, block, bad);
+	hnuma_home_lose(home, class_index, block);
+	pthread_mutex_unlock(&home->lock);
+}
+
+bool hnuma_guard_hand_out(struct hnuma_home *home, unsigned class_index, void *address)
+{
+	const uint32_t block =
+		(uint32_t)(((unsigned char *)address - home->base) >> HNUMA_BLOCK_SHIFT);
+	const size_t stride = hnuma_home_stride(home, class_index);
+	size_t bad = pattern_find(home->key, address, stride);
+
+	if (bad < stride) {
+		lose(home, class_index, block, bad);
+		hnuma_guard_explain(home, class_index, block, bad);
+		return false;
+	}
+	memset(address, 0, hnuma_block_size(class_index));
+	return true;
+}
+
+/* The first byte of a block's guard that was overwritten, from the block's start; else the stride. */
+static size_t look_behind(const struct hnuma_home *home, unsigned class_index, uint32_t block)
+{
+	const size_t size = hnuma_block_size(class_index);
+	const char *guard = (const char *)hnuma_block_address(home, block) + size;
+
+	return size + pattern_find(home->key, guard, hnuma_home_stride(home, class_index) - size);
+}
+
+int hnuma_guard_take_back(struct hnuma_home *home, unsigned class_index, uint32_t block,
+			  size_t *bad)
+{
+	*bad = look_behind(home, class_index, block);
+	if (*bad < hnuma_home_stride(home, class_index)) {
+		lose(home, class_index, block, *bad);
+		return -EUCLEAN;
+	}
+	pattern_write(home->key, hnuma_block_address(home, block), hnuma_block_size(class_index));
+	return 0;
+}
+
+/* One block in any state. */
+static int check_block(struct hnuma_home *home, unsigned class_index, uint32_t block)
+{
+	const size_t stride = hnuma_home_stride(home, class_index);
+	const unsigned state = hnuma_block_state(home, block);
+	size_t bad = stride;
+
+	if (state == HNUMA_BLOCK_OUT)
+		bad = look_behind(home, class_index, block);
+	else if (state == HNUMA_BLOCK_FREE)
+		bad = pattern_find(home->key, hnuma_block_address(home, block), stride);
+	if (bad == stride)
+		return 0;
+	/* One that is out is found again when it comes back, and counted then. */
+	if (state == HNUMA_BLOCK_FREE) {
+		note(home, class_index, block, bad);
+		hnuma_home_withdraw(home, class_index, block, block);
+	}
+	return hnuma_guard_explain(home, class_index, block, bad);
+}
+
+int hnuma_guard_check(struct hnuma_home *home)
+{
+	const struct hnuma_finding *first = &home->first_finding;
+	int error = 0;
+
+	for (uint32_t page = 0; page < home->nr_pages; page++) {
+		unsigned class_index = home->page_classes[page];
+
+		if (class_index == HNUMA_NO_CLASS)
+			continue;
+		for (uint32_t at = 0; at < HNUMA_BLOCKS_PER_PAGE_MAX && !error;
+		     at += hnuma_home_step(home, class_index))
+			error = check_block(home, class_index,
+					    page * HNUMA_BLOCKS_PER_PAGE_MAX + at);
+	}
+	if (!error && first->offset != HNUMA_NOT_FOUND)
+		error = hnuma_guard_explain(home, first->class_index, first->block, first->offset);
+	return error;
+}
