@@ -246,10 +246,11 @@ static struct actor {
 	bool is_there;
 	struct model *job; /* NULL: wait */
 	bool must_end;
+	pthread_cond_t wanted; /* a job, or the end */
 } actors[MODEL_ACTORS];
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static pthread_cond_t done = PTHREAD_COND_INITIALIZER; /* a job */
 
 static void compare(struct model *m)
 {
@@ -285,12 +286,12 @@ static void *act(void *arg)
 	pthread_mutex_lock(&lock);
 	while (!actor->must_end) {
 		if (!actor->job) {
-			pthread_cond_wait(&changed, &lock);
+			pthread_cond_wait(&actor->wanted, &lock);
 			continue;
 		}
 		do_step(actor->job);
 		actor->job = NULL;
-		pthread_cond_broadcast(&changed);
+		pthread_cond_signal(&done);
 	}
 	pthread_mutex_unlock(&lock);
 	return NULL;
@@ -303,6 +304,7 @@ static void let_act(struct model *m)
 	if (!actor->is_there) {
 		actor->must_end = false;
 		actor->job = NULL;
+		pthread_cond_init(&actor->wanted, NULL);
 		actor->is_there = pthread_create(&actor->thread, NULL, act, actor) == 0;
 	}
 	if (!actor->is_there) {
@@ -311,9 +313,9 @@ static void let_act(struct model *m)
 	}
 	pthread_mutex_lock(&lock);
 	actor->job = m;
-	pthread_cond_broadcast(&changed);
+	pthread_cond_signal(&actor->wanted);
 	while (actor->job)
-		pthread_cond_wait(&changed, &lock);
+		pthread_cond_wait(&done, &lock);
 	pthread_mutex_unlock(&lock);
 }
 
@@ -326,9 +328,10 @@ static void end_actor(struct model *m, unsigned which)
 		return;
 	pthread_mutex_lock(&lock);
 	actor->must_end = true;
-	pthread_cond_broadcast(&changed);
+	pthread_cond_signal(&actor->wanted);
 	pthread_mutex_unlock(&lock);
 	pthread_join(actor->thread, NULL);
+	pthread_cond_destroy(&actor->wanted);
 	actor->is_there = false;
 	scratch_actor_ended(m, which);
 }
