@@ -22,19 +22,25 @@
 /* Ranges of one call: UIO_MAXIOV would be 1024. */
 #define RANGES_MAX 256
 
-static int explain(int error, int pid)
+int hnuma_remote_explain(int error, int pid)
 {
 	switch (error) {
 	case -ENOENT:
 	case -ESRCH:
-		return hnuma_error_set(-ESRCH, "there is no process %d", pid);
+		return hnuma_error_set(-ESRCH,
+				       "there is no process %d: it has ended, or /proc is not "
+				       "mounted",
+				       pid);
 	case -EACCES:
 	case -EPERM:
-		return hnuma_error_set(-EPERM,
-				       "process %d may not be looked at: be root or its user, and "
-				       "look at sysctl kernel.yama.ptrace_scope (in a container: "
-				       "CAP_SYS_PTRACE)",
-				       pid);
+		return hnuma_error_set(
+			-EPERM,
+			"process %d is not ours to look at: be root or its user, and "
+			"look at sysctl kernel.yama.ptrace_scope (in a container: "
+			"CAP_SYS_PTRACE)",
+			pid);
+	case -ENOMEM:
+		return hnuma_error_set(-ENOMEM, "no memory for a look at process %d", pid);
 	case -EFAULT:
 		return hnuma_error_set(
 			-EFAULT, "process %d has nothing mapped where its objects should be", pid);
@@ -70,7 +76,7 @@ int hnuma_remote_find(int pid, const char *name, uint64_t *address, uint64_t *si
 	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
 	result = hnuma_procfs_open(&lines, path);
 	if (result)
-		return explain(result, pid);
+		return hnuma_remote_explain(result, pid);
 	while ((result = hnuma_procfs_next(&lines, &line)) > 0) {
 		if (parse_mapping(line, name, &begin, &end)) {
 			*address = begin;
@@ -80,7 +86,7 @@ int hnuma_remote_find(int pid, const char *name, uint64_t *address, uint64_t *si
 	}
 	hnuma_procfs_close(&lines);
 	if (result < 0)
-		return explain(result, pid);
+		return hnuma_remote_explain(result, pid);
 	return result ? 0 : -ENOENT;
 }
 
@@ -100,9 +106,9 @@ int hnuma_remote_read(int pid, uint64_t address, void *buffer, size_t item_bytes
 		}
 		got = hnuma_sys.read_process(pid, to, nr * item_bytes, ranges, nr);
 		if (got < 0)
-			return explain((int)got, pid);
+			return hnuma_remote_explain((int)got, pid);
 		if ((size_t)got != nr * item_bytes)
-			return explain(-EFAULT, pid);
+			return hnuma_remote_explain(-EFAULT, pid);
 		to += nr * item_bytes;
 		address += nr * stride_bytes;
 		count -= nr;

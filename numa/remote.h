@@ -13,6 +13,14 @@
 #include <hugenuma.h>
 
 /*
+ * Say why a process cannot be looked at, in the same words whatever was to be read: its memory or its
+ * files in /proc.
+ *
+ * Returns -ESRCH for -ENOENT and -ESRCH, -EPERM for -EACCES and -EPERM, else the error.
+ */
+int hnuma_remote_explain(int error, int pid);
+
+/*
  * Find the memfd of a name in /proc/PID/maps.
  *
  * @address  receives where it is mapped, @size_bytes how much of it.

@@ -20,6 +20,7 @@
 #include "numa/maps.h"
 #include "numa/procfs.h"
 #include "numa/region.h"
+#include "numa/remote.h"
 #include "numa/topology.h"
 
 #define PREFIX "hugenuma:"
@@ -241,26 +242,6 @@ static void sum_up(struct found *found)
 		placement->pages_total - placement->pages_here - placement->pages_elsewhere;
 }
 
-/* The kernel's word for why not, in ours. */
-static int refuse(int pid, int error)
-{
-	if (error == -ENOMEM)
-		return hnuma_error_set(error, "no memory for the regions of process %d", pid);
-	if (error == -ENOENT || error == -ESRCH)
-		return hnuma_error_set(-ESRCH,
-				       "there is no process %d: it has ended, or /proc is "
-				       "not mounted",
-				       pid);
-	if (error == -EACCES || error == -EPERM)
-		return hnuma_error_set(
-			error,
-			"process %d is not ours to look at: do it as its user, or as "
-			"root",
-			pid);
-	return hnuma_error_set(error, "the mappings of process %d cannot be read: %s", pid,
-			       hnuma_strerror(error));
-}
-
 static int read_all(struct hnuma_survey *survey)
 {
 	struct hnuma_procfs_lines lines;
@@ -272,11 +253,11 @@ static int read_all(struct hnuma_survey *survey)
 	snprintf(path, sizeof(path), "/proc/%s/smaps", who);
 	error = hnuma_procfs_open(&lines, path);
 	if (error)
-		return refuse(survey->pid, error);
+		return hnuma_remote_explain(error, survey->pid);
 	error = read_smaps(survey, &lines);
 	hnuma_procfs_close(&lines);
 	if (error)
-		return refuse(survey->pid, error);
+		return hnuma_remote_explain(error, survey->pid);
 	if (survey->nr == 0)
 		return 0;
 	snprintf(path, sizeof(path), "/proc/%s/numa_maps", who);
@@ -287,7 +268,7 @@ static int read_all(struct hnuma_survey *survey)
 	}
 	/* A kernel without NUMA has no such file: no page's node is known then. */
 	if (error && error != -ENOENT)
-		return refuse(survey->pid, error);
+		return hnuma_remote_explain(error, survey->pid);
 	for (unsigned i = 0; i < survey->nr; i++)
 		sum_up(survey->regions[i]);
 	return 0;
@@ -306,7 +287,7 @@ int hnuma_survey_create(struct hnuma_survey **out, int pid)
 				       pid);
 	survey = calloc(1, sizeof(*survey));
 	if (!survey)
-		return refuse(pid, -ENOMEM);
+		return hnuma_remote_explain(-ENOMEM, pid);
 	survey->pid = pid;
 	/* Reading files is where a thread can be cancelled; a descriptor would stay open. */
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &previous);

@@ -232,7 +232,7 @@ static void test_refusals(void)
 	CU_ASSERT_EQUAL(hnuma_survey_create(NULL, 0), -EINVAL);
 	check_message("out is NULL");
 	fake_files_begin(foreign, true);
-	expect_refusal(9, -EACCES, "process 9 is not ours to look at");
+	expect_refusal(9, -EPERM, "process 9 is not ours to look at");
 	fake_files_begin(guarded, true);
 	expect_refusal(9, -EPERM, "process 9 is not ours to look at");
 	fake_files_begin(broken, true);

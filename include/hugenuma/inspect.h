@@ -146,7 +146,7 @@ struct hnuma_survey_region {
  * @pid  a process, or 0: this one.
  *
  * Returns 0, also when it has no region; -EINVAL (NULL, negative pid), -ESRCH (no such process, or it
- * ended meanwhile), -EACCES, -EPERM (not ours to look at), -ENOMEM, or what else the kernel answered.
+ * ended meanwhile), -EPERM (not ours to look at), -ENOMEM, or what else the kernel answered.
  */
 HNUMA_API HNUMA_MUST_CHECK int hnuma_survey_create(struct hnuma_survey **out, int pid);
 
