@@ -35,7 +35,7 @@
 #define FLAT_CPUS 1024
 
 /* Linux has no more, and twice as many would take hwloc minutes. */
-#define ASSUMED_CPUS_MOST 8192
+#define LINUX_CPUS_MOST 8192
 
 /* What describes the machine. */
 enum kind {
@@ -236,7 +236,7 @@ static unsigned count_cpus(void)
 	if (hwloc_bitmap_last(cpus) > last)
 		last = hwloc_bitmap_last(cpus);
 	hwloc_bitmap_free(cpus);
-	return last < ASSUMED_CPUS_MOST ? (unsigned)last + 1 : ASSUMED_CPUS_MOST;
+	return last < LINUX_CPUS_MOST ? (unsigned)last + 1 : LINUX_CPUS_MOST;
 }
 
 /*
@@ -291,6 +291,44 @@ static int simplify(hwloc_topology_t hwloc, const char *root)
 	}
 	/* It would move the calling thread to every CPU in turn. */
 	hwloc_topology_set_components(hwloc, HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST, "x86");
+	return 0;
+}
+
+/*
+ * Does a line such as "pack:2 [numa] core:8 pu:2" describe more CPUs than Linux has? They are the product
+ * of the counts; what is in brackets has none of its own.
+ */
+static bool describes_too_many(const char *line)
+{
+	unsigned long long nr_cpus = 1, count;
+
+	for (const char *at = line; *at; at++) {
+		if (*at == '(' || *at == '[') {
+			at += strcspn(at, *at == '(' ? ")" : "]");
+			if (!*at)
+				break;
+		} else if (*at == ':') {
+			count = strtoull(at + 1, NULL, 10);
+			if (count > LINUX_CPUS_MOST / nr_cpus)
+				return true;
+			nr_cpus *= count ? count : 1;
+		}
+	}
+	return false;
+}
+
+/* Give hwloc a line of text. Returns 0 or a negative errno with the message set. */
+static int set_synthetic(struct hnuma_topology *topology, const struct source *source)
+{
+	if (describes_too_many(source->value))
+		return hnuma_error_set(
+			-EINVAL,
+			"%s is \"%s\", which describes more than %d CPUs: Linux has no "
+			"more",
+			source->variable, source->value, LINUX_CPUS_MOST);
+	errno = 0;
+	if (hwloc_topology_set_synthetic(topology->hwloc, source->value))
+		return refuse(source, errno ? errno : EINVAL);
 	return 0;
 }
 
@@ -370,10 +408,7 @@ static int prepare(struct hnuma_topology *topology, const struct source *source)
 	case KIND_XML:
 		return set_xml(topology, source);
 	case KIND_SYNTHETIC:
-		errno = 0;
-		if (hwloc_topology_set_synthetic(topology->hwloc, source->value))
-			error = errno ? -errno : -EINVAL;
-		break;
+		return set_synthetic(topology, source);
 	case KIND_SYSTEM:
 		error = topology->is_known ? simplify(topology->hwloc, "")
 					   : assume_one_node(topology);

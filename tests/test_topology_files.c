@@ -156,6 +156,17 @@ static void test_synthetic(void)
 	check_message("1025 nodes");
 	CU_ASSERT_EQUAL(foreign_create(&topology, "HWLOC_SYNTHETIC", "what?"), -EINVAL);
 	check_message("HWLOC_SYNTHETIC is \"what?\"");
+	/* hwloc would take days over these. */
+	CU_ASSERT_EQUAL(foreign_create(&topology, "HWLOC_SYNTHETIC", "pu:8193"), -EINVAL);
+	check_message("\"pu:8193\", which describes more than 8192 CPUs");
+	CU_ASSERT_EQUAL(foreign_create(&topology, "HWLOC_SYNTHETIC",
+				       "pack:2 [numa(memory=1)] core:64(indexes=1:2) pu:65"),
+			-EINVAL);
+	check_message("more than 8192 CPUs");
+	CU_ASSERT_EQUAL(foreign_create(&topology, "HWLOC_SYNTHETIC",
+				       "node:99999999999999999999 pu:99999999999999999999"),
+			-EINVAL);
+	check_message("more than 8192 CPUs");
 	/* hwloc gives none of these nodes memory. */
 	CU_ASSERT_EQUAL_FATAL(
 		foreign_create(&topology, "HWLOC_SYNTHETIC", "pack:2 [numa] [numa] pu:1"), 0);
