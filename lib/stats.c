@@ -124,19 +124,6 @@ static uint64_t field_value(const void *stats, const struct field *field)
 	return value;
 }
 
-static const char *backing_name(enum hnuma_backing backing)
-{
-	switch (backing) {
-	case HNUMA_BACKING_HUGETLB:
-		return "hugetlb";
-	case HNUMA_BACKING_THP:
-		return "thp";
-	case HNUMA_BACKING_BASE:
-		break;
-	}
-	return "base";
-}
-
 static void __attribute__((format(printf, 2, 3))) put(struct sink *sink, const char *format, ...)
 {
 	va_list args;
@@ -240,7 +227,7 @@ static void text_node(struct sink *sink, const struct node_report *node)
 	put(sink,
 	    "node %d: %s, pages of %s: %" PRIu64 " in all, %" PRIu64 " here, %" PRIu64
 	    " elsewhere, %" PRIu64 " unknown\n",
-	    node->plan.node, backing_name(node->region.backing),
+	    node->plan.node, hnuma_backing_name(node->region.backing),
 	    pages->page_size ? size_text(a, pages->page_size) : "unknown size", pages->pages_total,
 	    pages->pages_here, pages->pages_elsewhere, pages->pages_unknown);
 	if (node->region.node == HNUMA_NODE_NONE)
@@ -314,7 +301,7 @@ static void json_node(struct sink *sink, const struct node_report *node)
 {
 	put(sink,
 	    "{\"node\": %d, \"backing\": \"%s\", \"is_bound\": %s, \"reason\": ", node->plan.node,
-	    backing_name(node->region.backing),
+	    hnuma_backing_name(node->region.backing),
 	    node->region.node == HNUMA_NODE_NONE ? "false" : "true");
 	json_string(sink, node->region.reason);
 	put(sink, ",\n   \"pages\": {\"page_size\": %zu, ", node->placement.page_size);
@@ -371,7 +358,7 @@ static void prometheus_pages(struct sink *sink, const struct report *report)
 	prometheus_family(sink, "backing_info", "What the node's pages are.", false);
 	for (unsigned i = 0; i < report->nr_nodes; i++)
 		put(sink, "hugenuma_backing_info{node=\"%d\",backing=\"%s\",bound=\"%s\"} 1\n",
-		    report->nodes[i].plan.node, backing_name(report->nodes[i].region.backing),
+		    report->nodes[i].plan.node, hnuma_backing_name(report->nodes[i].region.backing),
 		    report->nodes[i].region.node == HNUMA_NODE_NONE ? "no" : "yes");
 	prometheus_family(sink, "page_size_bytes", "Smallest page found; 0: not known.", false);
 	for (unsigned i = 0; i < report->nr_nodes; i++)

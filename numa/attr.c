@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * numa/attr.c - the checks that every attribute struct goes through.
+ * numa/attr.c - the checks that every attribute struct goes through, and names for what is in them.
  *
  * Calls nothing but numa/error.
  */
@@ -65,4 +65,17 @@ int hnuma_attr_check(const char *what, size_t struct_size, size_t expected,
 				       what, flags, flags & ~allowed_flags,
 				       name_flags(allowed_flags, names, sizeof(names)));
 	return 0;
+}
+
+const char *hnuma_backing_name(enum hnuma_backing backing)
+{
+	switch (backing) {
+	case HNUMA_BACKING_HUGETLB:
+		return "hugetlb";
+	case HNUMA_BACKING_THP:
+		return "thp";
+	case HNUMA_BACKING_BASE:
+		return "base";
+	}
+	return "unknown";
 }

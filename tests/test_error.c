@@ -133,6 +133,16 @@ static void test_strerror(void)
 	CU_ASSERT(hnuma_strerror(0)[0] != '\0');
 }
 
+static void test_backing_name(void)
+{
+	CU_ASSERT_STRING_EQUAL(hnuma_backing_name(HNUMA_BACKING_HUGETLB), "hugetlb");
+	CU_ASSERT_STRING_EQUAL(hnuma_backing_name(HNUMA_BACKING_THP), "thp");
+	CU_ASSERT_STRING_EQUAL(hnuma_backing_name(HNUMA_BACKING_BASE), "base");
+	CU_ASSERT_STRING_EQUAL(hnuma_backing_name((enum hnuma_backing)0), "unknown");
+	CU_ASSERT_STRING_EQUAL(hnuma_backing_name((enum hnuma_backing)4), "unknown");
+	CU_ASSERT_STRING_EQUAL(hnuma_backing_name((enum hnuma_backing) - 1), "unknown");
+}
+
 static void test_version(void)
 {
 	char expected[64];
@@ -188,6 +198,7 @@ int main(void)
 		{"one sentence, no controls", test_one_sentence},
 		{"errno stays", test_errno_is_kept},
 		{"errno in words", test_strerror},
+		{"backing name", test_backing_name},
 		{"version", test_version},
 		{"attributes", test_attributes},
 		CU_TEST_INFO_NULL,

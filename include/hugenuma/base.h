@@ -137,6 +137,12 @@ HNUMA_API const char *hnuma_errormsg(void);
  */
 HNUMA_API const char *hnuma_strerror(int error);
 
+/*
+ * A backing's name: "hugetlb", "thp" or "base"; "unknown" for any other value. The statistics and the
+ * command use these. Static text; any thread.
+ */
+HNUMA_API const char *hnuma_backing_name(enum hnuma_backing backing);
+
 #ifdef __cplusplus
 }
 #endif
