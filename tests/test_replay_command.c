@@ -235,12 +235,12 @@ static void test_full_disk(void)
 	CU_ASSERT_FATAL(full >= 0);
 	snprintf(line, sizeof(line), "replay --trace %s --memory malloc", path);
 	command_finish(command_start(line, full, err), full, err);
-	command_complains(1, "cannot write the report: No space left on device");
+	command_complains(2, "cannot write the report: No space left on device");
 	full = open("/dev/full", O_WRONLY);
 	err = command_output();
 	snprintf(line, sizeof(line), "replay --trace %s --memory malloc --json", path);
 	command_finish(command_start(line, full, err), full, err);
-	command_complains(1, "cannot write the report");
+	command_complains(2, "cannot write the report");
 	unlink(path);
 }
 

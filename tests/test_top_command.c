@@ -160,12 +160,13 @@ static void test_bad_input(void)
 	static const char *const cases[][2] = {
 		{"--no-such-thing", "there is no option --no-such-thing"},
 		{"-x", "there is no option -x"},
-		{"0", "\"0\" is no process id"},
-		{"12x", "\"12x\" is no process id"},
-		{"''", "\"\" is no process id"},
-		{"99999999999", "\"99999999999\" is no process id"},
+		{"0", "\"0\" is no process"},
+		{"12x", "\"12x\" is no process"},
+		{"''", "\"\" is no process"},
+		{"99999999999", "\"99999999999\" is no process"},
 		{"2147483647", "there is no process 2147483647"},
-		{"1 2", "\"2\" is one process too many"},
+		{"1 2", "\"2\" is too much"},
+		{"--json=x", "--json takes no value"},
 		{"--delay", "--delay wants a value"},
 		{"--delay 0", "--delay is \"0\""},
 		{"--delay 1e2", "--delay is \"1e2\""},
@@ -201,12 +202,12 @@ static void test_output_fails(void)
 	CU_ASSERT_FATAL(full >= 0 && pipe(pipes) == 0);
 	snprintf(line, sizeof(line), "top %d", pid);
 	command_finish(command_start(line, full, err), full, err);
-	command_complains(1, "cannot write: No space left on device");
+	command_complains(2, "cannot write the report: No space left on device");
 	close(pipes[0]);
 	err = command_output();
 	snprintf(line, sizeof(line), "top --json --delay 0.1 %d", pid);
 	command_finish(command_start(line, pipes[1], err), pipes[1], err);
-	command_complains(2, "cannot write: Broken pipe");
+	command_complains(2, "cannot write the report: Broken pipe");
 	stop_target(pid);
 }
 

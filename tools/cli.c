@@ -51,7 +51,7 @@ int cli_finish(const char *command, int code)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return code;
-	return cli_complain(command, COMMAND_FAILED, "cannot write the report: %s",
+	return cli_complain(command, COMMAND_BAD_INPUT, "cannot write the report: %s",
 			    strerror(errno));
 }
 
@@ -69,9 +69,10 @@ json_t *cli_report(const char *command)
 	return root;
 }
 
-int cli_print_json(const char *command, json_t *root, int code)
+int cli_print_json(const char *command, json_t *root, bool in_one_line, int code)
 {
-	int error = json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+	size_t form = in_one_line ? JSON_COMPACT : JSON_INDENT(2);
+	int error = json_dumpf(root, stdout, form | JSON_REAL_PRECISION(9));
 
 	json_decref(root);
 	putchar('\n');
@@ -184,6 +185,15 @@ int cli_read_pid(const char *command, const char *text, int *pid)
 				    "\"%s\" is no process: a number from 1 was expected", text);
 	*pid = (int)number;
 	return 0;
+}
+
+int cli_read_backing(const char *command, const char *text, enum hnuma_backing *backing)
+{
+	for (*backing = HNUMA_BACKING_BASE; *backing <= HNUMA_BACKING_HUGETLB; (*backing)++)
+		if (strcmp(text, hnuma_backing_name(*backing)) == 0)
+			return 0;
+	return cli_complain(command, COMMAND_BAD_INPUT,
+			    "--backing is \"%s\": hugetlb, thp or base was expected", text);
 }
 
 void cli_list_cpus(const struct hnuma_topology *topology, int node, char *text, size_t size)

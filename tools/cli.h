@@ -23,11 +23,17 @@ int cli_complain(const char *command, int code, const char *format, ...)
 /* What getopt_long() answered is ':' or '?': say which option that was. Returns COMMAND_BAD_INPUT. */
 int cli_bad_option(const char *command, int option, char **argv);
 
-/* All was printed: did it arrive? Returns code, or COMMAND_FAILED with a complaint. */
+/*
+ * All was printed: did it arrive? Returns code, or COMMAND_BAD_INPUT with a complaint: a closed pipe or a
+ * full disk is no answer of "no".
+ */
 int cli_finish(const char *command, int code);
 
-/* Print a JSON object, and let go of it. Returns as cli_finish(). */
-int cli_print_json(const char *command, json_t *root, int code);
+/*
+ * Print a JSON object, in one line if it is one of many, and let go of it. Returns as cli_finish(), or
+ * COMMAND_FAILED with a complaint where there was no memory for it.
+ */
+int cli_print_json(const char *command, json_t *root, bool in_one_line, int code);
 
 /* An object that begins as all reports do: the library's version, the command. */
 json_t *cli_report(const char *command);
@@ -48,6 +54,9 @@ int cli_read_nodes(const char *command, const char *text, struct hnuma_nodeset *
 
 /* Read a process's number. The same returns. */
 int cli_read_pid(const char *command, const char *text, int *pid);
+
+/* Read a backing's name, as hnuma_backing_name() has it. The same returns. */
+int cli_read_backing(const char *command, const char *text, enum hnuma_backing *backing);
 
 /* The CPUs of a node that this process may run on, as a list: "0-3,8"; "-" for none. */
 void cli_list_cpus(const struct hnuma_topology *topology, int node, char *text, size_t size);

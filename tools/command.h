@@ -9,7 +9,8 @@
 enum command_exit {
 	COMMAND_OK = 0,
 	COMMAND_FAILED = 1,    /* it ran, and something was not as promised; or it could not run */
-	COMMAND_BAD_INPUT = 2, /* a wrong option, or a file that is not what it should be */
+	COMMAND_BAD_INPUT = 2, /* a wrong option, a file that is not what it should be, or an output
+				  that takes no report */
 	COMMAND_INTERRUPTED = 128,
 };
 

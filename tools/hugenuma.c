@@ -5,6 +5,8 @@
  */
 #include "config.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -46,25 +48,36 @@ static void print_help(FILE *stream)
 			"Manual: man hugenuma (the command), man 7 hugenuma (the library)\n");
 }
 
+/* As cli_finish(), of no subcommand. */
+static int finish(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return COMMAND_OK;
+	fprintf(stderr, "hugenuma: cannot write: %s\n", strerror(errno));
+	return COMMAND_BAD_INPUT;
+}
+
 static int print_version(void)
 {
 	printf("hugenuma %s\n", PACKAGE_VERSION);
 	if (strcmp(PACKAGE_VERSION, hnuma_version()) != 0)
 		printf("with the library of version %s\n", hnuma_version());
-	return COMMAND_OK;
+	return finish();
 }
 
 int main(int argc, char **argv)
 {
 	size_t i;
 
+	/* A reader that has gone is told of in a sentence and by the exit code, not by a signal. */
+	signal(SIGPIPE, SIG_IGN);
 	if (argc < 2) {
 		print_help(stderr);
 		return COMMAND_BAD_INPUT;
 	}
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
 		print_help(stdout);
-		return COMMAND_OK;
+		return finish();
 	}
 	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
 		return print_version();

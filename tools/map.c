@@ -30,8 +30,8 @@ static void print_help(void)
 	     "  -j, --json         report for programs\n"
 	     "  -o, --output FILE  write there, not to the standard output\n"
 	     "  -h, --help         print this and exit\n\n"
-	     "Exit: 0 done; 1 it could not be written; 2 bad option, no such process, or not\n"
-	     "ours. Whether all is as promised is for hugenuma verify to say.");
+	     "Exit: 0 done; 2 bad option, no such process, not ours, or it cannot be written.\n"
+	     "Whether all is as promised is for hugenuma verify to say.");
 }
 
 /* "pool: 64 of 64 pages of 2 MB" */
@@ -131,7 +131,7 @@ static int print_json(const struct hnuma_topology *topology, const struct hnuma_
 	for (i = 0; i < nr; i++)
 		json_array_append_new(regions, survey_json(survey, i));
 	json_object_set_new(root, "regions", regions);
-	return cli_print_json(COMMAND, root, COMMAND_OK);
+	return cli_print_json(COMMAND, root, false, COMMAND_OK);
 }
 
 static int print_xml(const struct hnuma_topology *topology, const struct hnuma_survey *survey)

@@ -181,7 +181,7 @@ static int report(const struct plan_options *options, const struct hnuma_config 
 		json_object_set_new(root, "pages_needed", cli_count(advice.total_pages));
 		json_object_set_new(root, "nodes", json_nodes(topology, plan));
 		plan_advice_json(&advice, root);
-		code = cli_print_json(COMMAND, root, code);
+		code = cli_print_json(COMMAND, root, false, code);
 	} else {
 		print_what(options, topology);
 		print_nodes(topology, plan);

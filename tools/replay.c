@@ -13,7 +13,7 @@
 
 #include <hugenuma.h>
 
-#include "tools/command.h"
+#include "tools/cli.h"
 #include "tools/progress.h"
 #include "tools/replay.h"
 #include "tools/replay_options.h"
@@ -22,6 +22,8 @@
 #include "tools/ticks.h"
 #include "tools/trace.h"
 #include "tools/units.h"
+
+#define COMMAND "replay"
 
 /* The signal that asked for the end. Written by the handler, read by the thread that watches. */
 static volatile sig_atomic_t stop_signal;
@@ -41,12 +43,6 @@ static void install_handlers(void)
 	sigaction(SIGTERM, &action, NULL);
 }
 
-static int fail(int code, const char *text)
-{
-	fprintf(stderr, "hugenuma replay: %s\n", text);
-	return code;
-}
-
 static int load_requests(struct trace *trace, const struct replay_options *options)
 {
 	size_t most = options->nr_requests ? (size_t)options->nr_requests : TRACE_MAX_REQUESTS;
@@ -54,11 +50,11 @@ static int load_requests(struct trace *trace, const struct replay_options *optio
 
 	if (options->trace) {
 		if (trace_read(trace, options->trace, most, message, sizeof(message)))
-			return fail(COMMAND_BAD_INPUT, message);
+			return cli_complain(COMMAND, COMMAND_BAD_INPUT, "%s", message);
 		return COMMAND_OK;
 	}
 	if (trace_generate(trace, (size_t)options->nr_requests, options->seed))
-		return fail(COMMAND_FAILED, "no memory for so many requests");
+		return cli_complain(COMMAND, COMMAND_FAILED, "no memory for so many requests");
 	return COMMAND_OK;
 }
 
@@ -85,9 +81,8 @@ static int open_memory(struct memory *memory, const struct replay_options *optio
 	progress_close(line);
 	if ((error == -EPERM || error == -ENOSYS) && !options->relaxed)
 		hint = "; hugenuma replay --relaxed goes on without binding";
-	fprintf(stderr, "hugenuma replay: %s%s\n",
-		*hnuma_errormsg() ? hnuma_errormsg() : hnuma_strerror(error), hint);
-	return COMMAND_FAILED;
+	return cli_complain(COMMAND, COMMAND_FAILED, "%s%s",
+			    *hnuma_errormsg() ? hnuma_errormsg() : hnuma_strerror(error), hint);
 }
 
 static bool watch(void *arg, const struct replay_progress *progress)
@@ -97,26 +92,18 @@ static bool watch(void *arg, const struct replay_progress *progress)
 	return stop_signal != 0;
 }
 
-/* Print the report. What cannot be written is a failure: a script would take it for whole. */
 static int print_report(const struct replay_report *report)
 {
-	int error = 0;
+	int code = COMMAND_OK;
 
-	if (report->options->json)
-		error = replay_report_print_json(report);
-	else
-		replay_report_print(report);
-	errno = 0;
-	if (fflush(stdout) || ferror(stdout) || error) {
-		fprintf(stderr, "hugenuma replay: cannot write the report: %s\n",
-			strerror(errno ? errno : EIO));
-		return COMMAND_FAILED;
-	}
 	if (report->nr_problems > 0)
-		return COMMAND_FAILED;
-	if (report->result->was_stopped)
-		return COMMAND_INTERRUPTED + stop_signal;
-	return COMMAND_OK;
+		code = COMMAND_FAILED;
+	else if (report->result->was_stopped)
+		code = COMMAND_INTERRUPTED + stop_signal;
+	if (report->options->json)
+		return cli_print_json(COMMAND, replay_report_json(report), false, code);
+	replay_report_print(report);
+	return cli_finish(COMMAND, code);
 }
 
 static int report_and_close(const struct replay_options *options, const struct trace *trace,
@@ -127,18 +114,18 @@ static int report_and_close(const struct replay_options *options, const struct t
 	int code;
 
 	if (!report)
-		return fail(COMMAND_FAILED, "no memory for the report");
+		return cli_complain(COMMAND, COMMAND_FAILED, "no memory for the report");
 	report->options = options;
 	report->trace = trace;
 	report->size = size;
 	report->result = result;
 	if (replay_report_collect(report, memory)) {
-		code = fail(COMMAND_FAILED, "no memory for the report");
+		code = cli_complain(COMMAND, COMMAND_FAILED, "no memory for the report");
 	} else {
 		/* The notes of the report point into the memory no longer: it may go. */
 		code = print_report(report);
 		if (memory->ops->close(memory))
-			code = fail(COMMAND_FAILED, hnuma_errormsg());
+			code = cli_complain(COMMAND, COMMAND_FAILED, "%s", hnuma_errormsg());
 	}
 	replay_report_free(report);
 	free(report);
@@ -162,11 +149,11 @@ static int run(const struct replay_options *options, const struct trace *trace,
 	int code, error;
 
 	if (!result)
-		return fail(COMMAND_FAILED, "no memory for the result");
+		return cli_complain(COMMAND, COMMAND_FAILED, "no memory for the result");
 	error = replay_run(&job, watch, line, result);
 	progress_close(line);
 	if (error)
-		code = fail(COMMAND_FAILED, result->failure);
+		code = cli_complain(COMMAND, COMMAND_FAILED, "%s", result->failure);
 	else
 		code = report_and_close(options, trace, size, memory, result);
 	replay_result_free(result);
@@ -215,19 +202,14 @@ int replay_main(int argc, char **argv)
 	struct trace trace;
 	int code;
 
-	switch (replay_options_read(&options, argc, argv)) {
-	case REPLAY_OPTIONS_HELP:
-		return COMMAND_OK;
-	case REPLAY_OPTIONS_BAD:
-		return COMMAND_BAD_INPUT;
-	case REPLAY_OPTIONS_GOOD:
-		break;
-	}
+	code = replay_options_read(&options, argc, argv);
+	if (code >= 0)
+		return code;
 	code = load_requests(&trace, &options);
 	if (code)
 		return code;
 	if (hnuma_topology_create(&topology)) {
-		code = fail(COMMAND_FAILED, hnuma_errormsg());
+		code = cli_complain(COMMAND, COMMAND_FAILED, "%s", hnuma_errormsg());
 	} else {
 		code = size_and_run(&options, &trace, topology);
 		hnuma_topology_destroy(topology);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tools/replay_options.c - the command line of `hugenuma replay`. Calls libc only.
+ * tools/replay_options.c - the command line of `hugenuma replay`. Calls <hugenuma.h> and libc.
  */
 #include "config.h"
 
@@ -8,14 +8,15 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "tools/cli.h"
 #include "tools/replay_options.h"
 #include "tools/trace.h"
 #include "tools/units.h"
 
+#define COMMAND		 "replay"
 #define DEFAULT_REQUESTS 1000
 #define DEFAULT_MODEL	 "tinyllama-1.1b"
 #define DEFAULT_BATCH	 16
@@ -76,62 +77,48 @@ static void print_models(FILE *stream, int columns)
 }
 
 /* It fits a screen of 24 lines of 80 columns. */
-static void print_help(FILE *stream)
+static void print_help(void)
 {
-	fprintf(stream,
-		"Usage: hugenuma replay [OPTION]...\n"
-		"Run an inference server's memory traffic at full speed; check that no memory\n"
-		"ever had two owners, and that every page lies on the node it was asked for.\n\n"
-		"  --trace FILE     requests as CSV: " TRACE_HEADER ";\n"
-		"                   - is standard input; without it requests are made up\n"
-		"  --requests N     so many of them (default: all, or %d made up)\n"
-		"  --seed N         of those made up (default 1)\n"
-		"  --model NAME     " DEFAULT_MODEL " by default; there are\n"
-		"                  ",
-		DEFAULT_REQUESTS);
-	print_models(stream, 62);
-	fprintf(stream,
-		"\n"
-		"  --memory WHICH   hugenuma (default), or malloc to compare with\n"
-		"  --workers N      pinned threads (default: one for each CPU)\n"
-		"  --batch N        requests that a worker runs at a time (default %d)\n"
-		"  --pool SIZE      for blocks on each node, such as 512M or 4G\n"
-		"  --backing LEAST  hugetlb, thp or base (default): fail rather than take less\n"
-		"  --relaxed        go on unbound where the kernel refuses to bind memory\n"
-		"  --fill           write every byte, not a cache line per token and layer\n"
-		"  --strict         page faults and unknown pages fail without hugetlb, too\n"
-		"  --json, --quiet  report for programs; no progress on the terminal\n\n"
-		"Exit: 0 all as promised; 1 a check failed; 2 bad option or trace; 130 Ctrl-C.\n",
-		DEFAULT_BATCH);
+	printf("Usage: hugenuma replay [OPTION]...\n"
+	       "Run an inference server's memory traffic at full speed; check that no memory\n"
+	       "ever had two owners, and that every page lies on the node it was asked for.\n\n"
+	       "  --trace FILE     requests as CSV: " TRACE_HEADER ";\n"
+	       "                   - is standard input; without it requests are made up\n"
+	       "  --requests N     so many of them (default: all, or %d made up)\n"
+	       "  --seed N         of those made up (default 1)\n"
+	       "  --model NAME     " DEFAULT_MODEL " by default; there are\n"
+	       "                  ",
+	       DEFAULT_REQUESTS);
+	print_models(stdout, 62);
+	printf("\n"
+	       "  --memory WHICH   hugenuma (default), or malloc to compare with\n"
+	       "  --workers N      pinned threads (default: one for each CPU)\n"
+	       "  --batch N        requests that a worker runs at a time (default %d)\n"
+	       "  --pool SIZE      for blocks on each node, such as 512M or 4G\n"
+	       "  --backing LEAST  hugetlb, thp or base (default): fail rather than take less\n"
+	       "  --relaxed        go on unbound where the kernel refuses to bind memory\n"
+	       "  --fill           write every byte, not a cache line per token and layer\n"
+	       "  --strict         page faults and unknown pages fail without hugetlb, too\n"
+	       "  --json, --quiet  report for programs; no progress on the terminal\n\n"
+	       "Exit: 0 all as promised; 1 a check failed; 2 bad option or trace; 130 Ctrl-C.\n",
+	       DEFAULT_BATCH);
 }
 
-static __attribute__((format(printf, 1, 2))) enum replay_option_result bad(const char *format, ...)
-{
-	va_list arguments;
-
-	fputs("hugenuma replay: ", stderr);
-	va_start(arguments, format);
-	vfprintf(stderr, format, arguments);
-	va_end(arguments);
-	fputc('\n', stderr);
-	return REPLAY_OPTIONS_BAD;
-}
-
-static enum replay_option_result read_count(const char *name, const char *text, uint64_t least,
-					    uint64_t most, uint64_t *count)
+static int read_count(const char *name, const char *text, uint64_t least, uint64_t most,
+		      uint64_t *count)
 {
 	char upper[UNITS_TEXT];
 
 	if (units_read_count(text, least, most, count) == 0)
-		return REPLAY_OPTIONS_GOOD;
-	return bad("--%s is \"%s\": a whole number from %" PRIu64 " to %s was expected", name, text,
-		   least, units_count(upper, most));
+		return 0;
+	return cli_complain(COMMAND, COMMAND_BAD_INPUT,
+			    "--%s is \"%s\": a whole number from %" PRIu64 " to %s was expected",
+			    name, text, least, units_count(upper, most));
 }
 
-static enum replay_option_result read_small(const char *name, const char *text, unsigned most,
-					    unsigned *count)
+static int read_small(const char *name, const char *text, unsigned most, unsigned *count)
 {
-	enum replay_option_result result;
+	int result;
 	uint64_t value = 0;
 
 	result = read_count(name, text, 1, most, &value);
@@ -139,60 +126,46 @@ static enum replay_option_result read_small(const char *name, const char *text, 
 	return result;
 }
 
-static enum replay_option_result read_model(struct replay_options *options, const char *name)
+static int read_model(struct replay_options *options, const char *name)
 {
 	options->model = model_find(name);
 	if (options->model)
-		return REPLAY_OPTIONS_GOOD;
+		return 0;
 	fprintf(stderr, "hugenuma replay: \"%s\" is no model that is known here; there are", name);
 	print_models(stderr, INT_MAX);
 	fputc('\n', stderr);
-	return REPLAY_OPTIONS_BAD;
+	return COMMAND_BAD_INPUT;
 }
 
-static enum replay_option_result read_backing(struct replay_options *options, const char *name)
-{
-	static const char *const names[] = {"base", "thp", "hugetlb"};
-	static const enum hnuma_backing backings[] = {HNUMA_BACKING_BASE, HNUMA_BACKING_THP,
-						      HNUMA_BACKING_HUGETLB};
-	unsigned i;
-
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (strcmp(name, names[i]) == 0) {
-			options->least_backing = backings[i];
-			return REPLAY_OPTIONS_GOOD;
-		}
-	}
-	return bad("--backing is \"%s\": hugetlb, thp or base was expected", name);
-}
-
-static enum replay_option_result read_memory(struct replay_options *options, const char *name)
+static int read_memory(struct replay_options *options, const char *name)
 {
 	options->is_malloc = strcmp(name, "malloc") == 0;
 	if (options->is_malloc || strcmp(name, "hugenuma") == 0)
-		return REPLAY_OPTIONS_GOOD;
-	return bad("--memory is \"%s\": hugenuma or malloc was expected", name);
+		return 0;
+	return cli_complain(COMMAND, COMMAND_BAD_INPUT,
+			    "--memory is \"%s\": hugenuma or malloc was expected", name);
 }
 
-static enum replay_option_result read_pool(struct replay_options *options, const char *text)
+static int read_pool(struct replay_options *options, const char *text)
 {
 	int error = units_read_size(text, &options->pool_bytes);
 
 	if (error == -EINVAL)
-		return bad("--pool is \"%s\": a size such as 512M or 1.5G was expected", text);
+		return cli_complain(COMMAND, COMMAND_BAD_INPUT,
+				    "--pool is \"%s\": a size such as 512M or 1.5G was expected",
+				    text);
 	if (error)
-		return bad("--pool is \"%s\": that is no size that memory can have", text);
-	return REPLAY_OPTIONS_GOOD;
+		return cli_complain(COMMAND, COMMAND_BAD_INPUT,
+				    "--pool is \"%s\": that is no size that memory can have", text);
+	return 0;
 }
 
-/* One option. `argv` only serves to name one that is unknown. */
-static enum replay_option_result read_option(struct replay_options *options, int option,
-					     char **argv)
+static int read_option(struct replay_options *options, int option, char **argv)
 {
 	switch (option) {
 	case OPTION_TRACE:
 		options->trace = optarg;
-		return REPLAY_OPTIONS_GOOD;
+		return 0;
 	case OPTION_MODEL:
 		return read_model(options, optarg);
 	case OPTION_REQUESTS:
@@ -208,40 +181,30 @@ static enum replay_option_result read_option(struct replay_options *options, int
 	case OPTION_POOL:
 		return read_pool(options, optarg);
 	case OPTION_BACKING:
-		return read_backing(options, optarg);
+		return cli_read_backing(COMMAND, optarg, &options->least_backing);
 	case OPTION_FILL:
 		options->fill = true;
-		return REPLAY_OPTIONS_GOOD;
+		return 0;
 	case OPTION_JSON:
 		options->json = true;
-		return REPLAY_OPTIONS_GOOD;
+		return 0;
 	case OPTION_QUIET:
 		options->quiet = true;
-		return REPLAY_OPTIONS_GOOD;
+		return 0;
 	case OPTION_STRICT:
 		options->strict = true;
-		return REPLAY_OPTIONS_GOOD;
+		return 0;
 	case OPTION_RELAXED:
 		options->relaxed = true;
-		return REPLAY_OPTIONS_GOOD;
-	case OPTION_HELP:
-		print_help(stdout);
-		return REPLAY_OPTIONS_HELP;
-	case ':':
-		return bad("%s wants a value: hugenuma replay --help", argv[optind - 1]);
+		return 0;
 	default:
-		if (optopt > 0 && optopt < OPTION_TRACE)
-			return bad("there is no option -%c: hugenuma replay --help lists them",
-				   optopt);
-		return bad("there is no option %s: hugenuma replay --help lists them",
-			   argv[optind - 1]);
+		return cli_bad_option(COMMAND, option, argv);
 	}
 }
 
-enum replay_option_result replay_options_read(struct replay_options *options, int argc, char **argv)
+int replay_options_read(struct replay_options *options, int argc, char **argv)
 {
-	enum replay_option_result result = REPLAY_OPTIONS_GOOD;
-	int option;
+	int option, error;
 
 	*options = (struct replay_options){
 		.model = model_find(DEFAULT_MODEL),
@@ -250,20 +213,30 @@ enum replay_option_result replay_options_read(struct replay_options *options, in
 		.least_backing = HNUMA_BACKING_BASE,
 	};
 	opterr = 0;
-	while (result == REPLAY_OPTIONS_GOOD &&
-	       (option = getopt_long(argc, argv, ":", long_options, NULL)) != -1)
-		result = read_option(options, option, argv);
-	if (result != REPLAY_OPTIONS_GOOD)
-		return result;
+	while ((option = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
+		if (option == OPTION_HELP) {
+			print_help();
+			return cli_finish(COMMAND, COMMAND_OK);
+		}
+		error = read_option(options, option, argv);
+		if (error)
+			return error;
+	}
 	if (optind < argc)
-		return bad("\"%s\" is no option; a trace is named with --trace", argv[optind]);
+		return cli_complain(COMMAND, COMMAND_BAD_INPUT,
+				    "\"%s\" is no option; a trace is named with --trace",
+				    argv[optind]);
 	if (options->trace && options->seed != UINT64_MAX)
-		return bad("--seed is for requests that are made up, and --trace names a file");
+		return cli_complain(
+			COMMAND, COMMAND_BAD_INPUT,
+			"--seed is for requests that are made up, and --trace names a file");
 	if (options->is_malloc && options->least_backing != HNUMA_BACKING_BASE)
-		return bad("--backing is for --memory hugenuma: malloc takes what it gets");
+		return cli_complain(
+			COMMAND, COMMAND_BAD_INPUT,
+			"--backing is for --memory hugenuma: malloc takes what it gets");
 	if (options->seed == UINT64_MAX)
 		options->seed = 1;
 	if (!options->trace && options->nr_requests == 0)
 		options->nr_requests = DEFAULT_REQUESTS;
-	return REPLAY_OPTIONS_GOOD;
+	return -1;
 }

@@ -29,10 +29,7 @@ struct replay_options {
 	enum hnuma_backing least_backing;
 };
 
-enum replay_option_result { REPLAY_OPTIONS_GOOD, REPLAY_OPTIONS_HELP, REPLAY_OPTIONS_BAD };
-
-/* Read the command line. Prints the help, or what is wrong. */
-enum replay_option_result replay_options_read(struct replay_options *options, int argc,
-					      char **argv);
+/* Read the command line. Returns -1 to go on, or an exit code: helped, or complained. */
+int replay_options_read(struct replay_options *options, int argc, char **argv);
 
 #endif

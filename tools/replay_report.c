@@ -21,19 +21,6 @@ const char *replay_class_name(enum hnuma_class class_index)
 	return (unsigned)class_index < HNUMA_NR_CLASSES ? names[class_index] : "?";
 }
 
-const char *replay_backing_name(enum hnuma_backing backing)
-{
-	switch (backing) {
-	case HNUMA_BACKING_HUGETLB:
-		return "hugetlb";
-	case HNUMA_BACKING_THP:
-		return "thp";
-	case HNUMA_BACKING_BASE:
-		return "base";
-	}
-	return "unknown";
-}
-
 static const char *plural(uint64_t count)
 {
 	return count == 1 ? "" : "s";
@@ -178,7 +165,7 @@ static void print_objects(const struct replay_report *report)
 		       units_count(c, placement->pages_elsewhere),
 		       units_count(d, placement->pages_unknown),
 		       placement->page_size ? units_size(e, placement->page_size) : "unknown",
-		       replay_backing_name(row->info.backing));
+		       hnuma_backing_name(row->info.backing));
 	}
 }
 

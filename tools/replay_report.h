@@ -7,6 +7,8 @@
 
 #include <stdbool.h>
 
+#include <jansson.h>
+
 #include "tools/replay.h"
 #include "tools/replay_options.h"
 #include "tools/replay_size.h"
@@ -47,14 +49,13 @@ void replay_report_problem(struct replay_report *report, const char *format, ...
 /* Write it to standard output. */
 void replay_report_print(const struct replay_report *report);
 
-/* The same as one JSON object. Returns 0, -ENOMEM. */
-int replay_report_print_json(const struct replay_report *report);
+/* The same as a JSON object. NULL without memory. */
+json_t *replay_report_json(const struct replay_report *report);
 
 void replay_report_free(struct replay_report *report);
 
 /* Names that both forms use. */
 const char *replay_class_name(enum hnuma_class class_index);
-const char *replay_backing_name(enum hnuma_backing backing);
 extern const char *const replay_kind_names[REPLAY_NR_KINDS];
 
 #endif

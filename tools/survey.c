@@ -36,18 +36,6 @@ const char *survey_asked(const struct hnuma_survey_region *region, char text[16]
 	return text;
 }
 
-const char *survey_backing_name(enum hnuma_backing backing)
-{
-	switch (backing) {
-	case HNUMA_BACKING_HUGETLB:
-		return "hugetlb";
-	case HNUMA_BACKING_THP:
-		return "thp";
-	default:
-		return "base";
-	}
-}
-
 json_t *survey_json(const struct hnuma_survey *survey, unsigned index)
 {
 	json_t *object = json_object(), *nodes = json_array();
@@ -65,7 +53,7 @@ json_t *survey_json(const struct hnuma_survey *survey, unsigned index)
 							   : json_integer(region.node));
 	json_object_set_new(object, "address", json_string(address));
 	json_object_set_new(object, "bytes", cli_count(region.size_bytes));
-	json_object_set_new(object, "backing", json_string(survey_backing_name(region.backing)));
+	json_object_set_new(object, "backing", json_string(hnuma_backing_name(region.backing)));
 	json_object_set_new(object, "page_bytes", cli_count(region.placement.page_size));
 	json_object_set_new(object, "pages", cli_count(region.placement.pages_total));
 	json_object_set_new(object, "pages_there", cli_count(region.placement.pages_here));

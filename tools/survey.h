@@ -18,8 +18,6 @@ int survey_open(const char *command, int pid, struct hnuma_survey **survey);
 /* "node 1", "interleaved", "unbound": where a region was to be. Static, or in text. */
 const char *survey_asked(const struct hnuma_survey_region *region, char text[16]);
 
-const char *survey_backing_name(enum hnuma_backing backing);
-
 /* A region for programs. */
 json_t *survey_json(const struct hnuma_survey *survey, unsigned index);
 

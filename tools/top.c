@@ -29,30 +29,22 @@ static int fail_observer(int error)
 			    hnuma_errormsg());
 }
 
-/* What cannot be written is a failure: a script would take it for whole. */
-static int finish_output(int error)
-{
-	errno = 0;
-	if (fflush(stdout) || ferror(stdout) || error)
-		return cli_complain(COMMAND, errno == EPIPE ? COMMAND_BAD_INPUT : COMMAND_FAILED,
-				    "cannot write: %s", strerror(errno ? errno : EIO));
-	return COMMAND_OK;
-}
-
 static int print_once(const struct top_options *options, struct hnuma_observer *observer,
 		      const struct hnuma_topology *topology, bool in_one_line)
 {
 	struct top_view view;
-	int error = top_read(&view, options->pid, observer, topology);
+	int code, error = top_read(&view, options->pid, observer, topology);
 
 	if (error)
 		return fail_observer(error);
-	if (options->json)
-		error = top_json(stdout, &view, in_one_line);
-	else
+	if (options->json) {
+		code = cli_print_json(COMMAND, top_json(&view), in_one_line, COMMAND_OK);
+	} else {
 		top_draw(stdout, &view, NULL, 0, false);
+		code = cli_finish(COMMAND, COMMAND_OK);
+	}
 	top_view_free(&view);
-	return finish_output(error);
+	return code;
 }
 
 /* A JSON object a line, until the process ends or somebody ends us. */
@@ -163,7 +155,7 @@ static int watch_screen(const struct top_options *options, struct hnuma_observer
 		return COMMAND_INTERRUPTED + top_screen_signal();
 	if (error == -ESRCH) {
 		printf("hugenuma top: process %d has ended\n", options->pid);
-		return finish_output(0);
+		return cli_finish(COMMAND, COMMAND_OK);
 	}
 	if (error == -EIO || error == -EPIPE)
 		return cli_complain(COMMAND, COMMAND_BAD_INPUT, "the terminal is gone");
@@ -193,25 +185,25 @@ static int observe(const struct top_options *options, const struct hnuma_topolog
 static bool choose(struct top_options *options, int *code)
 {
 	struct top_process *processes;
-	int nr = top_find(&processes), error = 0;
+	int nr = top_find(&processes);
 	unsigned rows, columns = 0;
 
-	if (nr == 1)
+	if (nr == 1) {
 		options->pid = processes[0].pid;
-	else if (nr < 0)
+	} else if (nr < 0) {
 		*code = cli_complain(COMMAND, COMMAND_FAILED, "no memory for a list of processes");
-	else if (nr == 0)
+	} else if (nr == 0) {
 		*code = cli_complain(COMMAND, COMMAND_FAILED,
 				     "no process that may be looked at has objects of hugenuma "
 				     "(root sees all)");
-	if (nr > 1) {
+	} else if (options->json) {
+		*code = cli_print_json(COMMAND, top_json_processes(processes, nr), false,
+				       COMMAND_OK);
+	} else {
 		if (isatty(STDOUT_FILENO))
 			top_screen_size(&rows, &columns);
-		if (options->json)
-			error = top_json_processes(stdout, processes, nr);
-		else
-			top_draw_processes(stdout, processes, nr, columns);
-		*code = finish_output(error);
+		top_draw_processes(stdout, processes, nr, columns);
+		*code = cli_finish(COMMAND, COMMAND_OK);
 	}
 	free(processes);
 	return nr == 1;
@@ -221,18 +213,10 @@ int top_main(int argc, char **argv)
 {
 	struct hnuma_topology *topology;
 	struct top_options options;
-	int code = COMMAND_OK;
+	int code = top_options_read(&options, argc, argv);
 
-	switch (top_options_read(&options, argc, argv)) {
-	case TOP_OPTIONS_HELP:
-		return COMMAND_OK;
-	case TOP_OPTIONS_BAD:
-		return COMMAND_BAD_INPUT;
-	case TOP_OPTIONS_GOOD:
-		break;
-	}
-	/* A reader that has gone is told in a sentence, not by silence. */
-	signal(SIGPIPE, SIG_IGN);
+	if (code >= 0)
+		return code;
 	if (!options.pid && !choose(&options, &code))
 		return code;
 	if (hnuma_topology_create(&topology))

@@ -15,6 +15,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include <jansson.h>
+
 #include <hugenuma.h>
 
 #define TOP_NAME_BYTES 64
@@ -27,14 +29,8 @@ struct top_options {
 	double delay_seconds;
 };
 
-enum top_options_result {
-	TOP_OPTIONS_GOOD,
-	TOP_OPTIONS_HELP,
-	TOP_OPTIONS_BAD,
-};
-
-/* Read the command line; says on standard error what is wrong with it. */
-enum top_options_result top_options_read(struct top_options *options, int argc, char **argv);
+/* Read the command line. Returns -1 to go on, or an exit code: helped, or complained. */
+int top_options_read(struct top_options *options, int argc, char **argv);
 
 /* One class of a pool on one node. */
 struct top_class {
@@ -99,9 +95,9 @@ void top_draw(FILE *stream, const struct top_view *view, const struct top_view *
 void top_draw_processes(FILE *stream, const struct top_process *processes, int nr,
 			unsigned columns);
 
-/* The same as one JSON object, in one line if it is one of many. Return 0, or -1 without memory. */
-int top_json(FILE *stream, const struct top_view *view, bool in_one_line);
-int top_json_processes(FILE *stream, const struct top_process *processes, int nr);
+/* The same as a JSON object. NULL without memory. */
+json_t *top_json(const struct top_view *view);
+json_t *top_json_processes(const struct top_process *processes, int nr);
 
 enum top_key {
 	TOP_KEY_NONE, /* the time is over, the size is another, or somebody moves */

@@ -125,13 +125,6 @@ static void draw_nodes(const struct page *page, const struct top_view *view)
 	}
 }
 
-static const char *backing_name(enum hnuma_backing backing)
-{
-	return backing == HNUMA_BACKING_HUGETLB ? "hugetlb"
-	       : backing == HNUMA_BACKING_THP	? "thp"
-						: "base";
-}
-
 static void draw_regions(const struct page *page, const struct top_view *view)
 {
 	static const char *const names[] = {"region", "node", "size", "pages"};
@@ -148,7 +141,7 @@ static void draw_regions(const struct page *page, const struct top_view *view)
 		cell(&row, "%s", object->name);
 		cell(&row, "%s", node_text(node, object->node));
 		cell(&row, "%s", units_size(size, object->size));
-		cell(&row, "%s", backing_name(object->backing));
+		cell(&row, "%s", hnuma_backing_name(object->backing));
 		put_row(page, &row, widths, false);
 	}
 }

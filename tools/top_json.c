@@ -47,13 +47,10 @@ static json_t *json_nodes(const struct top_view *view)
 
 static json_t *json_region(const struct hnuma_object *object)
 {
-	static const char *const backings[] = {"unknown", "base", "thp", "hugetlb"};
-	unsigned backing = (unsigned)object->backing;
-
 	return json_pack("{s:o, s:s, s:o, s:o, s:o, s:s, s:o}", "id", cli_count(object->id), "name",
 			 object->name, "node", node_number(object->node), "nodes",
 			 node_numbers(&object->nodes), "bytes", cli_count(object->size), "backing",
-			 backings[backing < 4 ? backing : 0], "page_bytes",
+			 hnuma_backing_name(object->backing), "page_bytes",
 			 cli_count(object->page_size));
 }
 
@@ -153,17 +150,7 @@ static json_t *json_kind(const struct top_view *view, enum hnuma_object_kind kin
 	return array;
 }
 
-/* Print, end the line, let go. */
-static int print(FILE *stream, json_t *root, bool in_one_line)
-{
-	int error = !root || json_dumpf(root, stream, in_one_line ? JSON_COMPACT : JSON_INDENT(2));
-
-	fputc('\n', stream);
-	json_decref(root);
-	return error ? -1 : 0;
-}
-
-int top_json(FILE *stream, const struct top_view *view, bool in_one_line)
+json_t *top_json(const struct top_view *view)
 {
 	json_t *root = json_pack("{s:s, s:s, s:i, s:s, s:o}", "command", "top", "hugenuma",
 				 view->version, "pid", view->pid, "process", view->command,
@@ -175,10 +162,10 @@ int top_json(FILE *stream, const struct top_view *view, bool in_one_line)
 	json_object_set_new(root, "arenas", json_kind(view, HNUMA_OBJECT_ARENA));
 	json_object_set_new(root, "scratches", json_kind(view, HNUMA_OBJECT_SCRATCH));
 	json_object_set_new(root, "managers", json_kind(view, HNUMA_OBJECT_MANAGER));
-	return print(stream, root, in_one_line);
+	return root;
 }
 
-int top_json_processes(FILE *stream, const struct top_process *processes, int nr)
+json_t *top_json_processes(const struct top_process *processes, int nr)
 {
 	json_t *array = json_array();
 
@@ -189,5 +176,5 @@ int top_json_processes(FILE *stream, const struct top_process *processes, int nr
 						"hugenuma", processes[i].version, "objects",
 						(int)processes[i].nr_objects, "bytes",
 						cli_count(processes[i].bytes)));
-	return print(stream, json_pack("{s:s, s:o}", "command", "top", "processes", array), false);
+	return json_pack("{s:s, s:o}", "command", "top", "processes", array);
 }

@@ -5,14 +5,13 @@
 #include "config.h"
 
 #include <getopt.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tools/cli.h"
 #include "tools/top.h"
-#include "tools/units.h"
 
+#define COMMAND	      "top"
 #define LEAST_DELAY   0.1
 #define MOST_DELAY    3600.0
 #define DEFAULT_DELAY 1.0
@@ -42,7 +41,7 @@ static void print_help(void)
 }
 
 /* Digits and one point, as people write seconds: no sign, no exponent, no "inf". */
-static enum top_options_result read_delay(struct top_options *options, const char *text)
+static int read_delay(struct top_options *options, const char *text)
 {
 	char *end;
 
@@ -51,60 +50,48 @@ static enum top_options_result read_delay(struct top_options *options, const cha
 	if (*text == '\0' || strspn(text, "0123456789.") != strlen(text) || *end != '\0' ||
 	    options->delay_seconds < LEAST_DELAY || options->delay_seconds > MOST_DELAY)
 		return cli_complain(
-			"top", TOP_OPTIONS_BAD,
+			COMMAND, COMMAND_BAD_INPUT,
 			"--delay is \"%s\": a number of seconds from 0.1 to 3600 was expected",
 			text);
-	return TOP_OPTIONS_GOOD;
+	return 0;
 }
 
-static enum top_options_result read_pid(struct top_options *options, const char *text)
+static int read_option(struct top_options *options, int option, char **argv)
 {
-	uint64_t pid;
-
-	if (units_read_count(text, 1, INT_MAX, &pid))
-		return cli_complain("top", TOP_OPTIONS_BAD,
-				    "\"%s\" is no process id: a whole number was expected", text);
-	options->pid = (int)pid;
-	return TOP_OPTIONS_GOOD;
+	switch (option) {
+	case '1':
+		options->once = true;
+		return 0;
+	case 'j':
+		options->json = true;
+		return 0;
+	case 'd':
+		return read_delay(options, optarg);
+	default:
+		return cli_bad_option(COMMAND, option, argv);
+	}
 }
 
-enum top_options_result top_options_read(struct top_options *options, int argc, char **argv)
+int top_options_read(struct top_options *options, int argc, char **argv)
 {
-	enum top_options_result result = TOP_OPTIONS_GOOD;
-	int option;
+	int option, error;
 
 	*options = (struct top_options){.delay_seconds = DEFAULT_DELAY};
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, ":1jd:h", long_options, NULL)) != -1) {
-		if (option == '1')
-			options->once = true;
-		else if (option == 'j')
-			options->json = true;
-		else if (option == 'd')
-			result = read_delay(options, optarg);
-		else if (option == ':')
-			result = cli_complain("top", TOP_OPTIONS_BAD,
-					      "%s wants a value: hugenuma top --help",
-					      argv[optind - 1]);
-		else if (option == '?' && optopt > 0 && optopt < 256)
-			result = cli_complain(
-				"top", TOP_OPTIONS_BAD,
-				"there is no option -%c: hugenuma top --help lists them", optopt);
-		else if (option == '?')
-			result = cli_complain(
-				"top", TOP_OPTIONS_BAD,
-				"there is no option %s: hugenuma top --help lists them",
-				argv[optind - 1]);
 		if (option == 'h') {
 			print_help();
-			return TOP_OPTIONS_HELP;
+			return cli_finish(COMMAND, COMMAND_OK);
 		}
-		if (result != TOP_OPTIONS_GOOD)
-			return result;
+		error = read_option(options, option, argv);
+		if (error)
+			return error;
 	}
 	if (argc - optind > 1)
-		return cli_complain("top", TOP_OPTIONS_BAD,
-				    "\"%s\" is one process too many: it watches one at a time",
-				    argv[optind + 1]);
-	return optind < argc ? read_pid(options, argv[optind]) : TOP_OPTIONS_GOOD;
+		return cli_complain(COMMAND, COMMAND_BAD_INPUT,
+				    "one process at a time: \"%s\" is too much", argv[optind + 1]);
+	if (optind == argc)
+		return -1;
+	error = cli_read_pid(COMMAND, argv[optind], &options->pid);
+	return error ? error : -1;
 }

@@ -26,7 +26,7 @@ static void print_help(void)
 	     "                       its /sys, or words such as \"pack:2 numa:1 pu:8\"\n"
 	     "  -j, --json           report for programs\n"
 	     "  -h, --help           print this and exit\n\n"
-	     "Exit: 0 done; 1 it could not be written; 2 bad option or topology.");
+	     "Exit: 0 done; 2 bad option or topology, or it cannot be written.");
 }
 
 static const char *kind_name(const struct hnuma_node_info *node,
@@ -150,7 +150,7 @@ static int print_json(const struct hnuma_topology *topology)
 	json_object_set_new(cgroup, "reservations",
 			    json_limit(topology, HNUMA_LIMIT_CGROUP_RESERVED));
 	json_object_set_new(root, "cgroup", cgroup);
-	return cli_print_json(COMMAND, root, COMMAND_OK);
+	return cli_print_json(COMMAND, root, false, COMMAND_OK);
 }
 
 /* ---- Text ---- */

@@ -79,8 +79,8 @@ static bool is_good(const struct findings *findings)
 	       !findings->smaller;
 }
 
-static void print_json(const struct options *options, const struct hnuma_survey *survey,
-		       const struct findings *findings)
+static int print_json(const struct options *options, const struct hnuma_survey *survey,
+		      const struct findings *findings, int code)
 {
 	json_t *root = cli_report(COMMAND), *regions = json_array();
 	unsigned i;
@@ -95,9 +95,7 @@ static void print_json(const struct options *options, const struct hnuma_survey 
 	for (i = 0; i < findings->regions; i++)
 		json_array_append_new(regions, survey_json(survey, i));
 	json_object_set_new(root, "regions", regions);
-	json_dumpf(root, stdout, options->period ? JSON_COMPACT : JSON_INDENT(2));
-	json_decref(root);
-	putchar('\n');
+	return cli_print_json(COMMAND, root, options->period != 0, code);
 }
 
 static void add_pages(struct cli_table *table, uint64_t pages, bool is_bad)
@@ -143,7 +141,7 @@ static void print_regions(const struct options *options, const struct hnuma_surv
 			      region.placement.page_size
 				      ? units_size(text, region.placement.page_size)
 				      : "?",
-			      survey_backing_name(region.backing));
+			      hnuma_backing_name(region.backing));
 		add_pages(&table, region.placement.pages_total, false);
 		add_pages(&table, region.placement.pages_here, false);
 		add_pages(&table, region.placement.pages_elsewhere, true);
@@ -175,11 +173,11 @@ static void print_verdict(const struct options *options, const struct findings *
 	if (findings->smaller)
 		cli_print(CLI_BAD, "%u region%s smaller pages than asked (%s).\n",
 			  findings->smaller, findings->smaller == 1 ? " has" : "s have",
-			  survey_backing_name(options->least_backing));
+			  hnuma_backing_name(options->least_backing));
 }
 
-static void print_text(const struct options *options, const struct hnuma_survey *survey,
-		       const struct findings *findings)
+static int print_text(const struct options *options, const struct hnuma_survey *survey,
+		      const struct findings *findings, int code)
 {
 	char now[32];
 	time_t seconds = time(NULL);
@@ -194,6 +192,7 @@ static void print_text(const struct options *options, const struct hnuma_survey 
 	if (findings->regions)
 		print_regions(options, survey);
 	print_verdict(options, findings);
+	return cli_finish(COMMAND, code);
 }
 
 static int look(const struct options *options, bool is_first)
@@ -212,12 +211,11 @@ static int look(const struct options *options, bool is_first)
 			return code;
 	}
 	findings = sum_up(options, survey);
-	if (options->json)
-		print_json(options, survey, &findings);
-	else
-		print_text(options, survey, &findings);
+	code = is_good(&findings) ? COMMAND_OK : COMMAND_FAILED;
+	code = options->json ? print_json(options, survey, &findings, code)
+			     : print_text(options, survey, &findings, code);
 	hnuma_survey_destroy(survey);
-	return cli_finish(COMMAND, is_good(&findings) ? COMMAND_OK : COMMAND_FAILED);
+	return code;
 }
 
 static int watch(const struct options *options)
@@ -238,15 +236,6 @@ static int watch(const struct options *options)
 			worst = code;
 	}
 	return worst;
-}
-
-static int read_backing(const char *text, enum hnuma_backing *backing)
-{
-	for (*backing = HNUMA_BACKING_BASE; *backing <= HNUMA_BACKING_HUGETLB; (*backing)++)
-		if (strcmp(text, survey_backing_name(*backing)) == 0)
-			return 0;
-	return cli_complain(COMMAND, COMMAND_BAD_INPUT,
-			    "--backing is \"%s\": hugetlb, thp or base was expected", text);
 }
 
 static int read_number(const char *name, const char *text, uint64_t most, uint64_t *number)
@@ -282,7 +271,7 @@ int verify_main(int argc, char **argv)
 			error = read_number("count", optarg, INT32_MAX, &options.count);
 			break;
 		case 'b':
-			error = read_backing(optarg, &options.least_backing);
+			error = cli_read_backing(COMMAND, optarg, &options.least_backing);
 			break;
 		case 'j':
 			options.json = true;

@@ -171,10 +171,7 @@ static void say_memory(const struct server *server, const struct model_shape *mo
 		if (first_on_node(memory, i) != i ||
 		    hnuma_region_info(hnuma_manager_region(memory->manager, node), &info))
 			continue;
-		printf("tokend: node %d: %s%s%s\n", node,
-		       info.backing == HNUMA_BACKING_HUGETLB ? "hugetlb"
-		       : info.backing == HNUMA_BACKING_THP   ? "thp"
-							     : "base",
+		printf("tokend: node %d: %s%s%s\n", node, hnuma_backing_name(info.backing),
 		       info.reason[0] ? ": " : "", info.reason);
 	}
 }
