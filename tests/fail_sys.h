@@ -4,7 +4,8 @@
  *
  * For test programs that include it: fail_sys_install() puts the wrappers in, fail_sys_remove() takes
  * them out. Between the two, fail_sys_begin() says what is to fail. A call that fails does nothing,
- * but for close(), which frees the descriptor in any case, as Linux does.
+ * but for close(), which frees the descriptor in any case, as Linux does. fail_malloc.h adds the
+ * allocations of memory.
  */
 #ifndef HUGENUMA_TESTS_FAIL_SYS_H
 #define HUGENUMA_TESTS_FAIL_SYS_H
@@ -27,9 +28,12 @@ enum fail_entry {
 	FAIL_BIND,
 	FAIL_QUERY_PAGES,
 	FAIL_CURRENT_CPU,
+	FAIL_MEMBARRIER,
 	FAIL_OPEN,
 	FAIL_READ,
 	FAIL_CLOSE,
+	FAIL_READ_PROCESS,
+	FAIL_MALLOC,
 	FAIL_NR_ENTRIES,
 };
 
@@ -153,6 +157,13 @@ static int fail_current_cpu(void)
 	return fail_sys.real.current_cpu();
 }
 
+static int fail_membarrier(int command)
+{
+	if (fail_sys_is_due(FAIL_MEMBARRIER))
+		return fail_sys.error;
+	return fail_sys.real.membarrier(command);
+}
+
 static int fail_open(const char *path)
 {
 	if (fail_sys_is_due(FAIL_OPEN))
@@ -174,6 +185,14 @@ static int fail_close(int fd)
 	return fail_sys_is_due(FAIL_CLOSE) ? fail_sys.error : result;
 }
 
+static ssize_t fail_read_process(int pid, void *buffer, size_t size, const struct iovec *ranges,
+				 unsigned nr_ranges)
+{
+	if (fail_sys_is_due(FAIL_READ_PROCESS))
+		return fail_sys.error;
+	return fail_sys.real.read_process(pid, buffer, size, ranges, nr_ranges);
+}
+
 static void fail_sys_install(void)
 {
 	fail_sys.real = hnuma_sys;
@@ -189,9 +208,11 @@ static void fail_sys_install(void)
 	hnuma_sys.bind = fail_bind;
 	hnuma_sys.query_pages = fail_query_pages;
 	hnuma_sys.current_cpu = fail_current_cpu;
+	hnuma_sys.membarrier = fail_membarrier;
 	hnuma_sys.open = fail_open;
 	hnuma_sys.read = fail_read;
 	hnuma_sys.close = fail_close;
+	hnuma_sys.read_process = fail_read_process;
 }
 
 static void fail_sys_remove(void)

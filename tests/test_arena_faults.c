@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * tests/test_arena_faults.c - the arena given bad input and bad luck; numbers are those of the fault
- * sheet. Its allocations fail through fail_malloc.h, its system calls through the kernel's table.
+ * sheet. Calls that fail are in test_faults.c.
  */
 #include "config.h"
 
@@ -14,7 +14,6 @@
 #include "lib/arena_state.h"
 #include "numa/sys.h"
 #include "tests/check.h"
-#include "tests/fail_malloc.h"
 
 static struct hnuma_topology *topology;
 
@@ -282,25 +281,6 @@ static void test_destroy_that_fails(void)
 	check_unchanged(&before);
 }
 
-/* Row 14. */
-static int make_arena(void)
-{
-	struct hnuma_arena_attr attr = small_attr();
-	struct hnuma_arena *arena = (struct hnuma_arena *)1;
-	int error = hnuma_arena_create(&arena, topology, &attr);
-
-	fail_countdown = -1;
-	CU_ASSERT_EQUAL(error != 0, arena == NULL);
-	CU_ASSERT(error == 0 || hnuma_errormsg()[0] != '\0');
-	CU_ASSERT_EQUAL(hnuma_arena_destroy(arena), 0);
-	return error;
-}
-
-static void test_allocations_that_fail(void)
-{
-	fail_each(make_arena, 2);
-}
-
 /* Row 31. */
 struct inherited {
 	struct hnuma_arena *arena;
@@ -377,7 +357,6 @@ int main(void)
 		{"NULL", test_nulls},
 		{"part of a region", test_part_of_a_region},
 		{"destroy that fails (row 13)", test_destroy_that_fails},
-		{"allocations that fail (row 14)", test_allocations_that_fail},
 		{"fork (row 31)", test_fork},
 		CU_TEST_INFO_NULL,
 	};

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * tests/test_cpu.c - on which CPU a thread is, and tying it to one and to a node's.
- *
- * Links with the wrappers that tests/fail_malloc.h names.
  */
 #include "config.h"
 
@@ -19,7 +17,6 @@
 
 #include "numa/cpu.h"
 #include "tests/check.h"
-#include "tests/fail_malloc.h"
 #include "tests/fake_files.h"
 #include "tests/foreign.h"
 
@@ -285,22 +282,6 @@ static void test_plugged_in_later(void)
 	hnuma_topology_destroy(earlier);
 }
 
-static int bind_once(void)
-{
-	struct hnuma_cpu_binding *binding;
-	int error = hnuma_cpu_bind(topology, sched_getcpu(), &binding);
-
-	if (!error)
-		error = hnuma_cpu_restore(topology, binding);
-	return error;
-}
-
-static void test_malloc(void)
-{
-	CU_ASSERT_EQUAL_FATAL(bind_once(), 0);
-	fail_each(bind_once, 1);
-}
-
 int main(void)
 {
 	CU_TestInfo tests[] = {
@@ -310,7 +291,6 @@ int main(void)
 		{"what is refused", test_refused},
 		{"near a node", test_near},
 		{"CPUs that came later", test_plugged_in_later},
-		{"each allocation fails", test_malloc},
 		CU_TEST_INFO_NULL,
 	};
 	int result;

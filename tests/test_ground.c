@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * tests/test_ground.c - numa/ground: one region on each served node, all or none.
- *
- * Links with the wrappers that tests/fail_malloc.h names.
  */
 #include "config.h"
 
@@ -15,7 +13,6 @@
 
 #include "numa/ground.h"
 #include "tests/check.h"
-#include "tests/fail_malloc.h"
 #include "tests/fail_sys.h"
 
 #define PAGE HNUMA_HUGEPAGE
@@ -242,30 +239,6 @@ static void test_threads(void)
 	CU_ASSERT_EQUAL(memcmp(&before, &after, sizeof(before)), 0);
 }
 
-static int create_and_destroy(void)
-{
-	struct hnuma_ground_request request = make_request();
-	struct hnuma_service twice;
-	struct hnuma_ground ground;
-	int error;
-
-	make_double(&twice, service.nodes[0]);
-	error = hnuma_ground_create(&ground, topology, &twice, &request);
-	if (!error)
-		return hnuma_ground_destroy(&ground);
-	CU_ASSERT(is_empty(&ground));
-	CU_ASSERT_NOT_EQUAL(hnuma_errormsg()[0], '\0');
-	return error;
-}
-
-static void test_malloc(void)
-{
-	if (!check_hugepages(2))
-		return;
-	CU_ASSERT_EQUAL(create_and_destroy(), 0);
-	fail_each(create_and_destroy, 3);
-}
-
 int main(void)
 {
 	CU_TestInfo tests[] = {
@@ -275,7 +248,6 @@ int main(void)
 		{"fork", test_fork},
 		{"another machine's topology", test_foreign},
 		{"several threads at once", test_threads},
-		{"each allocation fails", test_malloc},
 		CU_TEST_INFO_NULL,
 	};
 	struct hnuma_nodeset asked = {{0}};

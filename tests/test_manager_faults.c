@@ -12,7 +12,6 @@
 
 #include "numa/sys.h"
 #include "tests/check.h"
-#include "tests/fail_malloc.h"
 #include "tests/fail_sys.h"
 
 static struct hnuma_topology *topology;
@@ -405,115 +404,6 @@ static void test_foreign_topology(void)
 	hnuma_topology_destroy(foreign);
 }
 
-/* Row 14. */
-
-static int make_manager(void)
-{
-	struct hnuma_config config = small_config();
-	struct hnuma_manager *manager = (struct hnuma_manager *)1;
-	int error = hnuma_manager_create(&manager, topology, &config);
-
-	fail_countdown = -1;
-	CU_ASSERT_EQUAL(error != 0, manager == NULL);
-	CU_ASSERT(error == 0 || hnuma_errormsg()[0] != '\0');
-	CU_ASSERT_EQUAL(hnuma_manager_destroy(manager), 0);
-	return error;
-}
-
-static int make_plan(void)
-{
-	struct hnuma_config config = small_config();
-	struct hnuma_plan *plan = (struct hnuma_plan *)1;
-	int error;
-
-	/* Does not fit, so that there is advice to allocate. */
-	config.arena_capacity = (size_t)1 << 45;
-	error = hnuma_plan_create(&plan, topology, &config);
-	fail_countdown = -1;
-	CU_ASSERT_EQUAL(error != 0, plan == NULL);
-	if (!error)
-		CU_ASSERT(strlen(hnuma_plan_advice(plan, 0)) > 0);
-	hnuma_plan_destroy(plan);
-	return error;
-}
-
-static void test_allocations_that_fail(void)
-{
-	fail_each(make_manager, 10);
-	fail_each(make_plan, 5);
-}
-
-static int print_stats(void)
-{
-	struct hnuma_config config = small_config();
-	long countdown = fail_countdown;
-	struct hnuma_manager *manager;
-	FILE *null = fopen("/dev/null", "w");
-	int error;
-
-	fail_countdown = -1;
-	manager = open_manager(&config);
-	fail_countdown = countdown;
-	error = hnuma_manager_print_stats(manager, null, HNUMA_JSON);
-	fail_countdown = -1;
-	CU_ASSERT_EQUAL(hnuma_manager_destroy(manager), 0);
-	fclose(null);
-	return error;
-}
-
-static void test_statistics_without_memory(void)
-{
-	fail_each(print_stats, 1);
-}
-
-/*
- * Row 11. Each kernel call of a creation fails, the k-th alone or all from there on: then either it is
- * managed without, or there is an error and everything is as it was.
- */
-static void fail_every_call(enum fail_entry entry, unsigned flags)
-{
-	static const int errors[] = {-EPERM, -ENOSYS, -EINVAL, -ENOMEM};
-	struct hnuma_config config = small_config();
-	bool has_happened = true;
-
-	config.flags = flags;
-	hnuma_nodeset_add(&config.nodes, here);
-	for (long k = 1; k < 500 && has_happened; k++) {
-		for (int goes_on = 0; goes_on < 2; goes_on++) {
-			struct hnuma_manager *manager;
-			struct check_state before;
-			int error;
-
-			check_snapshot(&before);
-			/* From each call to the next another error, and in both ways all of them. */
-			fail_sys_begin(entry, k, goes_on, errors[(k + 2 * goes_on) % 4]);
-			error = hnuma_manager_create(&manager, topology, &config);
-			has_happened = fail_sys_end();
-			CU_ASSERT_EQUAL(error != 0, manager == NULL);
-			CU_ASSERT(error == 0 || (has_happened && hnuma_errormsg()[0] != '\0'));
-			CU_ASSERT_EQUAL(hnuma_manager_destroy(manager), 0);
-			check_unchanged(&before);
-		}
-	}
-	CU_ASSERT(!has_happened);
-}
-
-static void test_kernel_calls_that_fail(void)
-{
-	/* Not unmap: what cannot be given back cannot be as it was. Its test is with destroy. */
-	static const enum fail_entry entries[] = {
-		FAIL_MAP,  FAIL_ADVISE, FAIL_MEMFD,	  FAIL_TRUNCATE, FAIL_GET_POLICY,
-		FAIL_BIND, FAIL_OPEN,	FAIL_QUERY_PAGES, FAIL_READ,	 FAIL_NAME,
-	};
-
-	fail_sys_install();
-	for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
-		fail_every_call(entries[i], 0);
-		fail_every_call(entries[i], HNUMA_RELAXED);
-	}
-	fail_sys_remove();
-}
-
 int main(void)
 {
 	CU_TestInfo tests[] = {
@@ -527,10 +417,7 @@ int main(void)
 		 test_destroy_that_fails_can_be_tried_again},
 		{"destroy with something out", test_destroy_with_something_out},
 		{"fork", test_fork},
-		{"foreign topology", test_foreign_topology},
-		{"kernel calls that fail", test_kernel_calls_that_fail},
-		{"allocations that fail", test_allocations_that_fail},
-		{"statistics without memory", test_statistics_without_memory},
+		{"foreign topology (row 33)", test_foreign_topology},
 		CU_TEST_INFO_NULL,
 	};
 	int code;

@@ -20,7 +20,6 @@
 #include <hugenuma.h>
 
 #include "tests/check.h"
-#include "tests/fail_malloc.h"
 #include "tests/fail_sys.h"
 #include "tests/observed.h"
 
@@ -426,29 +425,6 @@ static void test_kernel_refuses(void)
 	CU_ASSERT_EQUAL(hnuma_manager_destroy(manager), 0);
 }
 
-static int observe_once(void)
-{
-	struct hnuma_observer *observer;
-	struct objects objects;
-	struct numbers seen;
-	int error = hnuma_observer_open(&observer, getpid());
-
-	if (!error)
-		error = list(observer, &objects);
-	if (!error)
-		error = observe(observer, &objects, &seen);
-	hnuma_observer_close(observer);
-	return error;
-}
-
-static void test_no_memory(void)
-{
-	struct hnuma_manager *manager = make_manager();
-
-	fail_each(observe_once, 3);
-	CU_ASSERT_EQUAL(hnuma_manager_destroy(manager), 0);
-}
-
 int main(void)
 {
 	CU_TestInfo tests[] = {
@@ -458,7 +434,6 @@ int main(void)
 		{"another layout", test_other_layout},
 		{"errors", test_errors},
 		{"the kernel refuses", test_kernel_refuses},
-		{"each allocation fails", test_no_memory},
 		CU_TEST_INFO_NULL,
 	};
 	int result;

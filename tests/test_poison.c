@@ -425,7 +425,7 @@ int main(int argc, char **argv)
 #if defined(HAVE_ASAN)
 		{"reported by AddressSanitizer", test_reported_by_asan},
 #elif !defined(HAVE_TSAN)
-		{"what of an arena is poisoned", test_arena_marks},
+		{"what of an arena is poisoned (row 17)", test_arena_marks},
 		{"what of a space is poisoned", test_scratch_marks},
 		{"reported by Valgrind", test_reported_by_valgrind},
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tests/test_pool_faults.c - the pool given bad input and bad luck. Allocations fail by means of
- * fail_malloc.h.
+ * tests/test_pool_faults.c - the pool given bad input and bad luck. Calls that fail are in
+ * test_faults.c.
  */
 #include "config.h"
 
@@ -12,9 +12,7 @@
 
 #include <hugenuma.h>
 
-#include "numa/sys.h"
 #include "tests/check.h"
-#include "tests/fail_malloc.h"
 
 static struct hnuma_topology *topology;
 
@@ -254,29 +252,6 @@ static void test_destroy_with_blocks_out(void)
 	close_pool(pool);
 }
 
-static int failing_unmap(void *address, size_t length)
-{
-	(void)address;
-	(void)length;
-	return -ENOMEM;
-}
-
-/* Row 13. */
-static void test_destroy_that_fails_can_be_tried_again(void)
-{
-	int (*saved)(void *, size_t) = hnuma_sys.unmap;
-	struct check_state before;
-	struct hnuma_pool *pool;
-
-	check_snapshot(&before);
-	pool = open_pool();
-	hnuma_sys.unmap = failing_unmap;
-	CU_ASSERT_EQUAL(hnuma_pool_destroy(pool), -ENOMEM);
-	hnuma_sys.unmap = saved;
-	CU_ASSERT_EQUAL(hnuma_pool_destroy(pool), 0);
-	check_unchanged(&before);
-}
-
 /* Row 31. */
 static void in_the_child(void *arg)
 {
@@ -315,22 +290,6 @@ static void test_fork(void)
 	close_pool(pool);
 }
 
-static int create_and_destroy(void)
-{
-	struct hnuma_pool_attr attr = attr_for_tests();
-	struct hnuma_pool *pool = NULL;
-	int error = hnuma_pool_create(&pool, topology, &attr);
-
-	CU_ASSERT((error == 0) == (pool != NULL));
-	return error ? error : hnuma_pool_destroy(pool);
-}
-
-/* Row 14. */
-static void test_allocations_that_fail(void)
-{
-	fail_each(create_and_destroy, 3);
-}
-
 int main(void)
 {
 	CU_TestInfo tests[] = {
@@ -338,14 +297,11 @@ int main(void)
 		{"sizes that wrap", test_sizes_that_wrap},
 		{"too few hugepages", test_too_few_hugepages},
 		{"NULL, and no such class", test_null_and_no_class},
-		{"double release", test_double_release},
-		{"pointers that are no blocks", test_pointers_that_are_no_blocks},
+		{"double release (row 21)", test_double_release},
+		{"pointers that are no blocks (row 22)", test_pointers_that_are_no_blocks},
 		{"bulk release goes on after a bad one", test_bulk_release_goes_on_after_a_bad_one},
-		{"destroy with blocks out", test_destroy_with_blocks_out},
-		{"destroy that fails can be tried again",
-		 test_destroy_that_fails_can_be_tried_again},
+		{"destroy with blocks out (row 24)", test_destroy_with_blocks_out},
 		{"fork", test_fork},
-		{"allocations that fail", test_allocations_that_fail},
 		CU_TEST_INFO_NULL,
 	};
 	int result;

@@ -396,12 +396,12 @@ int main(void)
 	CU_TestInfo tests[] = {
 		{"blocks never overlap", test_blocks_never_overlap},
 		{"blocks never overlap when short", test_blocks_never_overlap_when_short},
-		{"every block comes home", test_every_block_comes_home},
-		{"a million rounds", test_a_million_rounds},
+		{"every block comes home (row 25)", test_every_block_comes_home},
+		{"a million rounds (row 26)", test_a_million_rounds},
 		{"a race to release has one winner", test_a_race_to_release_has_one_winner},
 		{"no lock is held while clearing", test_no_lock_is_held_while_clearing},
 		{"other caches are recalled when short", test_other_caches_are_recalled_when_short},
-		{"an unknown CPU works", test_an_unknown_cpu_works},
+		{"an unknown CPU works (row 27)", test_an_unknown_cpu_works},
 		{"a claimed cache is gone round", test_a_claimed_cache_is_gone_round},
 		CU_TEST_INFO_NULL,
 	};

@@ -554,22 +554,22 @@ int main(void)
 {
 	CU_TestInfo tests[] = {
 		{"hugetlb pages, bound and verified", test_hugetlb},
-		{"hugetlb required, none there", test_hugetlb_missing},
+		{"hugetlb required, none there (row 5)", test_hugetlb_missing},
 		{"the command in the message mends it", test_command_mends},
-		{"transparent huge pages, and why not more", test_thp},
+		{"transparent huge pages, and why not more (row 6)", test_thp},
 		{"transparent huge pages by collapsing", test_collapse},
 		{"base pages, and why not more", test_base},
 		{"bad attributes are refused", test_bad_attributes},
 		{"sizes that cannot be", test_sizes},
 		{"nodes that are not there", test_no_such_node},
-		{"nodes without memory, and not allowed", test_node_of_no_use},
+		{"nodes without memory, and not allowed (row 4)", test_node_of_no_use},
 		{"another machine's topology", test_foreign_topology},
 		{"name, guards and policy of the mapping", test_mapping},
 		{"preferred, interleaved, local", test_policies},
 		{"parts of a region", test_range},
 		{"a thread that is cancelled", test_cancelled},
 		{"NULL", test_null},
-		{"a thousand rounds", test_rounds},
+		{"a thousand rounds (row 36)", test_rounds},
 		CU_TEST_INFO_NULL,
 	};
 	int code;

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tests/test_region_faults.c - a region under every failing system call and allocation, and under
- * answers about pages that one machine cannot give.
- *
- * Links with the wrappers that tests/fail_malloc.h names.
+ * tests/test_region_faults.c - a region that cannot be unmapped, and answers about pages that one
+ * machine cannot give. Every call that fails is in test_faults.c.
  */
 #include "config.h"
 
@@ -19,7 +17,6 @@
 #include "numa/directory.h"
 #include "numa/region.h"
 #include "tests/check.h"
-#include "tests/fail_malloc.h"
 #include "tests/fail_sys.h"
 
 #define PAGE	 HNUMA_HUGEPAGE
@@ -58,228 +55,6 @@ static struct hnuma_region_info info_of(const struct hnuma_region *region)
 
 	CU_ASSERT_EQUAL(hnuma_region_info(region, &info), 0);
 	return info;
-}
-
-/* Row 11. One case: what is asked, and with what fails. */
-struct fault {
-	enum hnuma_backing least;
-	unsigned flags;
-	enum fail_entry entry;
-	long at;
-	bool goes_on;
-	int error;
-};
-
-static void print_fault(const struct fault *fault, int result)
-{
-	printf("\n    least %d flags %u entry %d call %ld%s error %d -> %d %s ", fault->least,
-	       fault->flags, fault->entry, fault->at, fault->goes_on ? "+" : "", fault->error,
-	       result, result ? hnuma_errormsg() : "");
-}
-
-#define EXPECT(condition)                           \
-	do {                                        \
-		bool is_met = (condition);          \
-		if (!is_met)                        \
-			print_fault(fault, result); \
-		CU_ASSERT(is_met);                  \
-	} while (0)
-
-static bool is_policy_call(const struct fault *fault)
-{
-	return fault->entry == FAIL_GET_POLICY || fault->entry == FAIL_SET_POLICY ||
-	       fault->entry == FAIL_BIND;
-}
-
-/* Putting the policy back: each rung that is tried sets it and puts it back. */
-static bool is_put_back(const struct fault *fault)
-{
-	return fault->entry == FAIL_SET_POLICY && fault->at % 2 == 0;
-}
-
-/* May a region come of it, and must it? What is not said here may go either way. */
-static void judge(const struct fault *fault, int result)
-{
-	bool is_lower = fault->least != HNUMA_BACKING_HUGETLB;
-
-	switch (fault->entry) {
-	case FAIL_GET_POLICY:
-	case FAIL_SET_POLICY:
-	case FAIL_BIND:
-		if (is_put_back(fault))
-			EXPECT(result == (fault->goes_on ? fault->error : 0));
-		else
-			EXPECT(result == (fault->flags & HNUMA_RELAXED ? 0 : fault->error));
-		return;
-	case FAIL_MEMFD:
-	case FAIL_TRUNCATE:
-		EXPECT(result == (is_lower ? 0 : fault->error));
-		return;
-	case FAIL_MAP:
-	case FAIL_ADVISE:
-		/* A lower rung can mend it; with every call failing nothing can. */
-		if (fault->goes_on && fault->at == 1)
-			EXPECT(result == fault->error);
-		if (!is_lower)
-			EXPECT(result == fault->error);
-		return;
-	case FAIL_QUERY_PAGES:
-		EXPECT(result == (fault->error == -ENOMEM ? -ENOMEM : 0));
-		return;
-	case FAIL_UNMAP:
-		/* Undoing something once more is no failure of the request. */
-		EXPECT(fault->goes_on || result == 0);
-		return;
-	case FAIL_NAME:
-	case FAIL_CLOSE:
-	case FAIL_CURRENT_CPU:
-		EXPECT(result == 0);
-		return;
-	default:
-		return;
-	}
-}
-
-static void use(struct hnuma_region *region, const struct fault *fault, bool has_happened)
-{
-	struct hnuma_region_info info = info_of(region);
-	struct hnuma_placement placement;
-	bool is_unbound = has_happened && is_policy_call(fault) && !is_put_back(fault);
-	int result = 0;
-
-	memset(hnuma_region_base(region), 0x5a, SIZE);
-	placement = verify(region);
-	/* What is not bound may come to lie on any node. */
-	EXPECT(placement.pages_here + (is_unbound ? placement.pages_elsewhere : 0) ==
-	       placement.pages_total);
-	EXPECT(info.backing >= fault->least);
-	EXPECT(info.backing == HNUMA_BACKING_HUGETLB || strstr(info.reason, "hugetlb pages: "));
-	EXPECT((info.node == HNUMA_NODE_NONE) == is_unbound);
-	if (is_unbound)
-		EXPECT(strstr(info.reason, "not bound to node "));
-	EXPECT(hnuma_region_destroy(region) == 0);
-}
-
-/* Returns whether the call that was to fail was made at all. */
-static bool run_fault(const struct fault *fault)
-{
-	struct hnuma_region_attr attr = make_attr(fault->least, fault->flags);
-	struct hnuma_region *region = (void *)&attr;
-	struct check_state before;
-	int policy = -1, leftovers, result;
-	unsigned long mask[16] = {0};
-	bool has_happened;
-
-	check_snapshot(&before);
-	get_mempolicy(&policy, mask, 1024, NULL, 0);
-	fail_sys_begin(fault->entry, fault->at, fault->goes_on, fault->error);
-	result = hnuma_region_create(&region, topology, &attr);
-	has_happened = fail_sys_end();
-	if (has_happened)
-		judge(fault, result);
-	if (result == 0)
-		use(region, fault, has_happened);
-	else
-		EXPECT(!region && hnuma_errormsg()[0]);
-	/* What nobody can undo: a policy and a mapping that the kernel refuses to change for good. */
-	if (is_put_back(fault) && fault->goes_on)
-		set_mempolicy(policy, mask, 1024);
-	leftovers = fail_sys_clean();
-	EXPECT(leftovers == 0 || (fault->entry == FAIL_UNMAP && fault->goes_on));
-	check_unchanged(&before);
-	return has_happened;
-}
-
-/*
- * Have the directory of objects before anything fails, so that the calls that make it are not among
- * those that are to fail: no region fails for want of it, see test_directory.c.
- */
-static uint64_t keep_directory(void)
-{
-	struct hnuma_directory_entry entry = {.kind = HNUMA_OBJECT_MANAGER};
-	uint64_t id = hnuma_directory_add(&entry);
-
-	CU_ASSERT_NOT_EQUAL_FATAL(id, 0);
-	return id;
-}
-
-/* Each entry, each of its calls, each error, once and from there on. */
-static unsigned long run_faults(enum hnuma_backing least, unsigned flags)
-{
-	static const int errors[] = {-EPERM, -ENOSYS, -EINVAL, -ENOMEM};
-	struct fault fault = {.least = least, .flags = flags};
-	unsigned long nr_faults = 0;
-	uint64_t id = keep_directory();
-
-	fail_sys_install();
-	for (int entry = 0; entry < FAIL_NR_ENTRIES; entry++) {
-		fault.entry = (enum fail_entry)entry;
-		for (size_t i = 0; i < check_rounds(sizeof(errors) / sizeof(errors[0])); i++) {
-			fault.error = errors[i];
-			for (int goes_on = 0; goes_on < 2; goes_on++) {
-				fault.goes_on = goes_on;
-				for (fault.at = 1; run_fault(&fault); fault.at++)
-					nr_faults++;
-			}
-		}
-	}
-	fail_sys_remove();
-	hnuma_directory_remove(id);
-	return nr_faults;
-}
-
-static void test_faults_strict(void)
-{
-	if (!check_hugepages(NR_PAGES))
-		return;
-	CU_ASSERT(run_faults(HNUMA_BACKING_HUGETLB, 0) > 100);
-}
-
-static void test_faults_relaxed(void)
-{
-	if (!check_hugepages(NR_PAGES))
-		return;
-	CU_ASSERT(run_faults(HNUMA_BACKING_HUGETLB, HNUMA_RELAXED) > 100);
-}
-
-static void test_faults_ladder(void)
-{
-	if (!check_hugepages(NR_PAGES))
-		return;
-	CU_ASSERT(run_faults(HNUMA_BACKING_BASE, 0) > 100);
-}
-
-/* From transparent huge pages down: no hugetlb page is there. */
-static void test_faults_thp(void)
-{
-	if (!check_hugepages_exactly(home, 0))
-		return;
-	CU_ASSERT(run_faults(HNUMA_BACKING_THP, 0) > 80);
-	CU_ASSERT(run_faults(HNUMA_BACKING_BASE, HNUMA_RELAXED) > 80);
-}
-
-/* Row 14. */
-static int create_and_destroy(void)
-{
-	struct hnuma_region_attr attr = make_attr(HNUMA_BACKING_HUGETLB, 0);
-	struct hnuma_region *region = (void *)&attr;
-	int error = hnuma_region_create(&region, topology, &attr);
-
-	if (error) {
-		CU_ASSERT_PTR_NULL(region);
-		check_message("no memory");
-		return error;
-	}
-	verify(region);
-	return hnuma_region_destroy(region);
-}
-
-static void test_malloc(void)
-{
-	if (!check_hugepages(NR_PAGES))
-		return;
-	create_and_destroy();
-	fail_each(create_and_destroy, 1);
 }
 
 /* Row 13. */
@@ -527,16 +302,11 @@ static void test_populate_answers(void)
 int main(void)
 {
 	CU_TestInfo tests[] = {
-		{"each call fails: strict, hugetlb only", test_faults_strict},
-		{"each call fails: relaxed, hugetlb only", test_faults_relaxed},
-		{"each call fails: down the ladder", test_faults_ladder},
-		{"each call fails: transparent huge pages", test_faults_thp},
-		{"each allocation fails", test_malloc},
 		{"munmap fails in destroy", test_destroy_fails},
 		{"munmap never works", test_unmap_never_works},
 		{"pages that lie elsewhere", test_elsewhere},
 		{"pages with an error for a node", test_negative_status},
-		{"nobody tells where pages lie", test_unknown},
+		{"nobody tells where pages lie (row 12)", test_unknown},
 		{"verify without memory", test_verify_no_memory},
 		{"what populating can answer", test_populate_answers},
 		CU_TEST_INFO_NULL,

@@ -551,18 +551,18 @@ static void test_unknown_topology(void)
 int main(void)
 {
 	CU_TestInfo tests[] = {
-		{"a control group's limit on pages", test_limited_pages},
-		{"a control group's limit on reservations", test_limited_reservations},
+		{"a control group's limit on pages (row 9)", test_limited_pages},
+		{"a control group's limit on reservations (row 10)", test_limited_reservations},
 		{"a limit on pages that cannot be read", test_hidden_pages},
 		{"a limit on reservations that cannot be read", test_hidden_reservations},
-		{"counts that cannot be read", test_counts_hidden},
+		{"counts that cannot be read (row 7)", test_counts_hidden},
 		{"pages that are promised to others", test_promised},
 		{"no mapping fails over another", test_no_hole},
 		{"address space runs out", test_addresses},
 		{"more memory than there is", test_too_much_memory},
-		{"another process takes the pages", test_competition},
+		{"another process takes the pages (row 8)", test_competition},
 		{"a container that refuses binding", test_container},
-		{"a system without topology", test_unknown_topology},
+		{"a system without topology (row 35)", test_unknown_topology},
 		CU_TEST_INFO_NULL,
 	};
 	int code;

@@ -482,7 +482,7 @@ int main(void)
 		{"a new scratch", test_new},
 		{"placement", test_placement},
 		{"allocating", test_alloc},
-		{"nested acquire (defect 11, row 29)", test_nested},
+		{"nested acquire, defect 11 (row 29)", test_nested},
 		{"statistics", test_statistics},
 		{"pin", test_pin},
 		{"pin refused", test_pin_refused},
@@ -490,7 +490,7 @@ int main(void)
 		{"moved while pinned", test_moved_while_pinned},
 		{"pin where taken", test_pin_where_taken},
 		{"more spaces than CPUs", test_more_than_cpus},
-		{"destroy while busy", test_destroy_busy},
+		{"destroy while busy (row 19)", test_destroy_busy},
 		{"size for a model (defect 13)", test_size_for_model},
 		CU_TEST_INFO_NULL,
 	};

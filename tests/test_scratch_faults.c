@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * tests/test_scratch_faults.c - the scratch given bad input and bad luck; numbers are those of the
- * fault sheet. Its allocations fail through fail_malloc.h, its system calls through the kernel's
- * table.
+ * fault sheet. Calls that fail are in test_faults.c.
  */
 #include "config.h"
 
@@ -17,7 +16,6 @@
 
 #include "numa/sys.h"
 #include "tests/check.h"
-#include "tests/fail_malloc.h"
 
 static struct hnuma_topology *topology;
 
@@ -188,43 +186,6 @@ static void test_destroy_that_fails(void)
 	check_unchanged(&before);
 }
 
-/* Row 14. */
-static int make_scratch(void)
-{
-	struct hnuma_scratch_attr attr = small_attr();
-	struct hnuma_scratch *scratch = (struct hnuma_scratch *)1;
-	int error = hnuma_scratch_create(&scratch, topology, &attr);
-
-	fail_countdown = -1;
-	CU_ASSERT_EQUAL(error != 0, scratch == NULL);
-	CU_ASSERT(error == 0 || hnuma_errormsg()[0] != '\0');
-	CU_ASSERT_EQUAL(hnuma_scratch_destroy(scratch), 0);
-	return error;
-}
-
-static struct hnuma_scratch *to_pin_in;
-
-static int pin_and_unpin(void)
-{
-	int error = hnuma_scratch_pin(to_pin_in, any_cpu());
-
-	fail_countdown = -1;
-	if (!error)
-		CU_ASSERT_EQUAL(hnuma_scratch_unpin(to_pin_in), 0);
-	CU_ASSERT_EQUAL(hnuma_scratch_active(to_pin_in), 0);
-	return error;
-}
-
-static void test_allocations_that_fail(void)
-{
-	fail_each(make_scratch, 10);
-	to_pin_in = open_scratch();
-	/* Once before, so that the thread is known. */
-	CU_ASSERT_EQUAL(pin_and_unpin(), 0);
-	fail_each(pin_and_unpin, 1);
-	CU_ASSERT_EQUAL(hnuma_scratch_destroy(to_pin_in), 0);
-}
-
 /* Row 31. */
 struct inherited {
 	struct hnuma_scratch *scratch;
@@ -315,7 +276,6 @@ int main(void)
 		{"sizes that wrap (row 2, defect 2)", test_sizes_that_wrap},
 		{"NULL", test_nulls},
 		{"destroy that fails (row 13)", test_destroy_that_fails},
-		{"allocations that fail (row 14)", test_allocations_that_fail},
 		{"fork (row 31)", test_fork},
 		CU_TEST_INFO_NULL,
 	};

@@ -2,8 +2,6 @@
 /*
  * tests/test_service.c - which nodes serve, the way from each to the others, and the nearest of each
  * CPU. Mostly on other machines' topologies: they have more nodes.
- *
- * Links with the wrappers that tests/fail_malloc.h names.
  */
 #include "config.h"
 
@@ -20,7 +18,6 @@
 #include "numa/ground.h"
 #include "numa/sys.h"
 #include "tests/check.h"
-#include "tests/fail_malloc.h"
 #include "tests/foreign.h"
 
 /* See test_topology_files for what the files describe. */
@@ -275,32 +272,6 @@ static void test_allowed_cpus(void)
 	hnuma_topology_destroy(topology);
 }
 
-static int make_and_copy(void)
-{
-	struct hnuma_service service, copy;
-	int *cpus, error = hnuma_service_init(&service, sparse, NULL);
-
-	if (error)
-		return error;
-	error = hnuma_service_copy(&copy, &service);
-	if (!error) {
-		error = hnuma_topology_allowed_cpus(sparse, &cpus);
-		if (error > 0) {
-			free(cpus);
-			error = 0;
-		}
-		hnuma_service_free(&copy);
-	}
-	hnuma_service_free(&service);
-	return error;
-}
-
-static void test_malloc(void)
-{
-	CU_ASSERT_EQUAL_FATAL(make_and_copy(), 0);
-	fail_each(make_and_copy, 8);
-}
-
 int main(void)
 {
 	CU_TestInfo tests[] = {
@@ -313,7 +284,6 @@ int main(void)
 		{"copies", test_copy},
 		{"here", test_here},
 		{"allowed CPUs", test_allowed_cpus},
-		{"each allocation fails", test_malloc},
 		CU_TEST_INFO_NULL,
 	};
 	int result;

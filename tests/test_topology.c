@@ -2,8 +2,6 @@
 /*
  * tests/test_topology.c - this machine's topology, as /sys has it; systems that do not tell theirs;
  * cpusets that change; lists of nodes. Other machines' are in test_topology_files.
- *
- * Links with the wrappers that tests/fail_malloc.h names.
  */
 #include "config.h"
 
@@ -21,7 +19,6 @@
 #include "numa/hugepages.h"
 #include "numa/topology.h"
 #include "tests/check.h"
-#include "tests/fail_malloc.h"
 #include "tests/fake_files.h"
 #include "tests/foreign.h"
 
@@ -412,37 +409,6 @@ static void test_lists_written(void)
 	}
 }
 
-static int make_and_destroy(void)
-{
-	struct hnuma_topology *topology = (struct hnuma_topology *)1;
-	int error = hnuma_topology_create(&topology);
-
-	CU_ASSERT_EQUAL(error == 0, topology != NULL);
-	hnuma_topology_destroy(topology);
-	return error;
-}
-
-static void test_malloc(void)
-{
-	CU_ASSERT_EQUAL_FATAL(make_and_destroy(), 0);
-	fail_each(make_and_destroy, 6);
-}
-
-static int make_from_file(void)
-{
-	struct hnuma_topology *topology;
-	int error = foreign_create(&topology, "HWLOC_XMLFILE", foreign_file("tiers.xml"));
-
-	hnuma_topology_destroy(topology);
-	return error;
-}
-
-static void test_malloc_file(void)
-{
-	CU_ASSERT_EQUAL_FATAL(make_from_file(), 0);
-	fail_each(make_from_file, 7);
-}
-
 int main(void)
 {
 	CU_TestInfo tests[] = {
@@ -454,8 +420,6 @@ int main(void)
 		{"the current node", test_current_node},
 		{"lists are read", test_lists_read},
 		{"lists are written", test_lists_written},
-		{"each allocation fails", test_malloc},
-		{"each allocation fails, from a file", test_malloc_file},
 		CU_TEST_INFO_NULL,
 	};
 

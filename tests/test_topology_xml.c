@@ -264,9 +264,9 @@ static void test_old_versions(void)
 int main(void)
 {
 	CU_TestInfo tests[] = {
-		{"broken files", test_broken_files}, {"too many CPUs", test_too_many_cpus},
-		{"truncated files", test_truncated}, {"damaged files", test_damaged},
-		{"old versions", test_old_versions}, CU_TEST_INFO_NULL,
+		{"broken files (row 34)", test_broken_files}, {"too many CPUs", test_too_many_cpus},
+		{"truncated files", test_truncated},	      {"damaged files", test_damaged},
+		{"old versions", test_old_versions},	      CU_TEST_INFO_NULL,
 	};
 
 	foreign_clean_environment();

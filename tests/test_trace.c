@@ -379,7 +379,7 @@ int main(void)
 	CU_TestInfo tests[] = {
 		{"good traces", test_good_traces},
 		{"only the first requests", test_first_requests_only},
-		{"bad traces: line and column", test_bad_traces},
+		{"bad traces: line and column (row 39)", test_bad_traces},
 		{"a line without end", test_long_line},
 		{"no such file, a directory", test_no_such_file},
 		{"requests made up", test_generator},

@@ -1,12 +1,13 @@
 #!/usr/bin/env perl
 # SPDX-License-Identifier: MIT
-# check-tests-readme.pl - every row of tests/README.md names tests, and each of them exists.
+# check-tests-readme.pl - every row of tests/README.md names tests, each of them exists, and one at least
+# bears the row's number: a case, or what a guest says that it shows, ends with "(row N)".
 
 use strict;
 use warnings;
 
 my $top = $ENV{top_srcdir} // '.';
-my (@problems, %seen, $nr_cases);
+my (@problems, %seen, %has_number, $nr_cases);
 
 sub slurp {
 	my ($path) = @_;
@@ -25,6 +26,15 @@ sub check_case {
 	} elsif ($text !~ /\{\s*"\Q$case\E"\s*,/) {
 		push @problems, "row $row names the case \"$case\", which tests/$program.c does not have";
 	}
+	$has_number{$row} = 1 if $case =~ /\(row $row\)$/;
+}
+
+# A guest or a script in the folder of the tests.
+sub check_file {
+	my ($row, $path) = @_;
+	my $text = slurp("$top/tests/$path");
+	push @problems, "row $row names tests/$path, which does not exist" unless defined $text;
+	$has_number{$row} = 1 if ($text // '') =~ /^shows=".*\(row $row\)"$/m;
 }
 
 my $readme = slurp("$top/tests/README.md") // die "no tests/README.md\n";
@@ -35,14 +45,12 @@ for my $line (split /\n/, $readme) {
 	for my $part (split /;/, $tests) {
 		my ($program) = $part =~ /`(test_\w+)`/;
 		check_case($row, $program, $_) for defined $program ? $part =~ /"([^"]+)"/g : ();
-		for my $guest ($part =~ /`(guests\/[^`]+)`/g) {
-			push @problems, "row $row names tests/$guest, which does not exist"
-				unless -e "$top/tests/$guest";
-		}
+		check_file($row, $_) for $part =~ /`((?:guests|scripts)\/[^`]+)`/g;
 	}
 }
 for my $row (1 .. 39) {
 	push @problems, "row $row is missing" unless $seen{$row};
+	push @problems, "no test of row $row has a name that ends with \"(row $row)\"" unless $has_number{$row};
 }
 push @problems, 'hardly any case is named' if ($nr_cases // 0) < 100;
 
