@@ -5,22 +5,7 @@
 # command and the man pages.
 . "$(dirname "$0")/common.sh"
 
-root=$work/root
-# The jobserver of the make that runs us is not ours.
-unset MAKEFLAGS MFLAGS MAKELEVEL DESTDIR
-$MAKE -C "$top_builddir" install DESTDIR="$root" > "$work/log" 2>&1 || {
-	cat "$work/log"
-	problem "make install DESTDIR=... fails"
-	conclude
-}
-
-# The world as it would be had $root been /.
-export PKG_CONFIG_PATH=$root$libdir/pkgconfig PKG_CONFIG_SYSROOT_DIR=$root
-export PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 PKG_CONFIG_ALLOW_SYSTEM_LIBS=1
-export PKG_CONFIG
-cd "$work" || exit 99
-cflags=$($PKG_CONFIG --cflags hugenuma) && libs=$($PKG_CONFIG --libs hugenuma) ||
-	problem "pkg-config does not find hugenuma"
+install_copy
 [ "$($PKG_CONFIG --modversion hugenuma)" = "$(sed -n 's/^#define PACKAGE_VERSION "\(.*\)"/\1/p' "$top_builddir/config.h")" ] ||
 	problem "pkg-config tells another version than configure"
 
