@@ -7,8 +7,8 @@
  *	arena   | ... | stretch: | allocated | free |  ...  | cursor
  *	                                     ^ next ^ end
  *
- * Invariants of an open lane: next <= end, both multiples of 64; where the generation is the
- * arena's, [next, end) was taken from the arena and is nobody else's. A lane is one thread's, so its
+ * Invariants of an open lane: next <= end, both multiples of 64; where the generation is what
+ * lane_generation() says, [next, end) was taken from the arena and is nobody else's. A lane is one thread's, so its
  * fields are plain; all that it reads of the arena on the fast path changes at resets only.
  */
 #include "config.h"
@@ -24,9 +24,19 @@
  */
 #define LARGE_SHARE 4
 
+/*
+ * The arena's generation and the process's in one number, so that one comparison tells both: each of
+ * them only grows, so where the sum is as it was, so are both.
+ */
 static uint64_t current_generation(const struct hnuma_arena *arena)
 {
-	return atomic_load_explicit(&arena->generation, memory_order_relaxed);
+	return atomic_load_explicit(&arena->generation, memory_order_relaxed) + hnuma_process_epoch;
+}
+
+/* What a lane of the present notes. Where bytes are to be poisoned, one that the fast path refuses. */
+static uint64_t lane_generation(const struct hnuma_arena *arena)
+{
+	return current_generation(arena) - arena->is_poisoning;
 }
 
 /* An empty stretch: at the base, so that also no bytes have an address in the arena. */
@@ -35,7 +45,7 @@ static void begin(struct hnuma_lane *lane, struct hnuma_arena *arena)
 	lane->arena = arena;
 	lane->next = arena->base;
 	lane->end = arena->base;
-	lane->generation = current_generation(arena);
+	lane->generation = lane_generation(arena);
 	lane->count = 0;
 }
 
@@ -107,7 +117,7 @@ static void *allocate_slowly(struct hnuma_lane *lane, size_t bytes)
 	if (hnuma_process_is_child_of(arena->process_epoch))
 		return hnuma_line_refuse(EOWNERDEAD);
 	/* A reset or rewind came: the stretch and the count are of the past. */
-	if (lane->generation != current_generation(arena))
+	if (lane->generation != lane_generation(arena))
 		begin(lane, arena);
 	if (bytes <= (size_t)(lane->end - lane->next))
 		return allocate_here(lane, bytes);
@@ -130,11 +140,8 @@ static __attribute__((noinline)) void *alloc_slowly(struct hnuma_lane *lane, siz
  */
 static inline bool is_simple(const struct hnuma_lane *lane, size_t bytes)
 {
-	const struct hnuma_arena *arena = lane->arena;
-
-	return likely(lane->generation == current_generation(arena)) &&
-	       likely(bytes <= (size_t)(lane->end - lane->next)) &&
-	       likely(arena->fast_epoch == hnuma_process_epoch);
+	return likely(lane->generation == current_generation(lane->arena)) &&
+	       likely(bytes <= (size_t)(lane->end - lane->next));
 }
 
 void *hnuma_lane_alloc_uninit(struct hnuma_lane *lane, size_t count, size_t elem_size)
@@ -168,7 +175,7 @@ void hnuma_lane_close(struct hnuma_lane *lane)
 		return;
 	arena = lane->arena;
 	lane->arena = NULL;
-	if (lane->count == 0 || lane->generation != current_generation(arena) ||
+	if (lane->count == 0 || lane->generation != lane_generation(arena) ||
 	    hnuma_process_is_child_of(arena->process_epoch))
 		return;
 	word = atomic_load_explicit(&arena->word, memory_order_relaxed);
