@@ -104,26 +104,36 @@ static void test_alloc(void)
 }
 
 /* Zeroing must not reach beyond the allocation's own lines. */
+static void check_zeroing(struct hnuma_arena *arena, size_t size)
+{
+	const size_t lines = (size + 63) / 64 * 64;
+	const size_t dirty = lines + 1024;
+	struct hnuma_arena_mark mark;
+	unsigned char *memory;
+
+	hnuma_arena_reset(arena);
+	memset(hnuma_arena_alloc_uninit(arena, 64 + dirty, 1), 0xEE, 64 + dirty);
+	hnuma_arena_reset(arena);
+	memory = hnuma_arena_alloc_uninit(arena, 64, 1);
+	mark = hnuma_arena_mark(arena);
+	CU_ASSERT(is_filled(hnuma_arena_alloc(arena, size, 1), size, 0));
+	CU_ASSERT(is_filled(memory, 64, 0xEE));
+	CU_ASSERT_EQUAL(hnuma_arena_rewind(arena, mark), 0);
+	memory = hnuma_arena_alloc_uninit(arena, dirty, 1);
+	CU_ASSERT(is_filled(memory + lines, dirty - lines, 0xEE));
+}
+
+/* By an inlined loop, by one with wider stores, and by memset(): see lib/line.h. */
 static void test_zeroing_stays_inside(void)
 {
 	struct hnuma_arena *arena = open_arena(1 << 16);
+	static const size_t sizes[] = {2048,  4032,  4095,  4096,  4097,  16320,
+				       16383, 16384, 16385, 16448, 16500, 40000};
 
-	for (size_t size = 0; size <= 700; size++) {
-		struct hnuma_arena_mark mark;
-		unsigned char *memory;
-		size_t lines = (size + 63) / 64 * 64;
-
-		hnuma_arena_reset(arena);
-		memset(hnuma_arena_alloc_uninit(arena, 2048, 1), 0xEE, 2048);
-		hnuma_arena_reset(arena);
-		hnuma_arena_alloc_uninit(arena, 64, 1);
-		mark = hnuma_arena_mark(arena);
-		memory = hnuma_arena_alloc(arena, size, 1);
-		CU_ASSERT(is_filled(memory, size, 0));
-		CU_ASSERT_EQUAL(hnuma_arena_rewind(arena, mark), 0);
-		memory = hnuma_arena_alloc_uninit(arena, 1024, 1);
-		CU_ASSERT(is_filled(memory + lines, 1024 - lines, 0xEE));
-	}
+	for (size_t size = 0; size <= 700; size++)
+		check_zeroing(arena, size);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		check_zeroing(arena, sizes[i]);
 	CU_ASSERT_EQUAL(hnuma_arena_destroy(arena), 0);
 }
 
