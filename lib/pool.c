@@ -383,8 +383,27 @@ static COLD int give_up(struct hnuma_pool *pool, const struct hnuma_home *home,
 		n, hnuma_block_size(class_index), home->node);
 }
 
-static int acquire_bulk(struct hnuma_pool *pool, struct hnuma_home *home, unsigned class_index,
-			void **buffers, size_t n)
+/*
+ * From this CPU's cache, with one sequence: all n, or none. So few of them are in it that the call
+ * below goes to the depot with all of it: then the cache is filled on the way, for the next one.
+ */
+static bool acquire_bulk_here(const struct hnuma_home *home, struct hnuma_cache *cache,
+			      unsigned cpu, void **buffers, size_t n)
+{
+	uint32_t blocks[HNUMA_CACHE_SLOTS];
+
+	if (n > HNUMA_CACHE_SLOTS || !hnuma_cache_take_many(home->uses_rseq, cache, cpu, blocks,
+							    (unsigned)n, HNUMA_CACHE_TAKE_HIT))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		hnuma_block_set(home, blocks[i], HNUMA_BLOCK_OUT);
+		buffers[i] = hnuma_block_address(home, blocks[i]);
+	}
+	return true;
+}
+
+static bool acquire_bulk_at_home(struct hnuma_home *home, struct hnuma_cache *cache, unsigned cpu,
+				 unsigned class_index, void **buffers, size_t n)
 {
 	uint32_t blocks[BULK_STRIDE];
 	bool can;
@@ -402,9 +421,37 @@ static int acquire_bulk(struct hnuma_pool *pool, struct hnuma_home *home, unsign
 	if (!can) {
 		home->depots[class_index].failures++;
 		HNUMA_PROBE(pool_exhaustion, home->node, class_index, n);
+	} else if (cache && n <= cache->limit && hnuma_cache_depth(cache) <= cache->limit / 2) {
+		hnuma_home_fill(home, cache, cpu, class_index);
 	}
 	pthread_mutex_unlock(&home->lock);
-	if (!can)
+	return can;
+}
+
+int hnuma_pool_acquire_bulk_on(struct hnuma_pool *pool, int node, enum hnuma_class class_index,
+			       void **buffers, size_t n)
+{
+	struct hnuma_cache *cache;
+	struct hnuma_home *home;
+	struct hnuma_line *line;
+	unsigned cpu;
+
+	if (!pool || (n > 0 && !buffers))
+		return hnuma_error_set(-EINVAL, "pool or buffers is NULL");
+	if ((unsigned)class_index >= HNUMA_NR_CLASSES)
+		return hnuma_error_set(-EINVAL, "class %d does not exist", (int)class_index);
+	if (hnuma_process_is_child_of(pool->epoch))
+		return hnuma_process_refuse("pool");
+	line = line_here(pool, &cpu);
+	home = node == HNUMA_NODE_LOCAL ? home_here(pool, line)
+					: hnuma_pool_home_of_node(pool, node);
+	if (!home)
+		return hnuma_error_set(-ENODEV, "node %d is not served by this pool", node);
+	if (n == 0)
+		return 0;
+	cache = cache_here(line, home, class_index);
+	if (!(cache && acquire_bulk_here(home, cache, cpu, buffers, n)) &&
+	    !acquire_bulk_at_home(home, cache, cpu, class_index, buffers, n))
 		return hnuma_error_set(-ENOMEM,
 				       "%zu buffers of %zu bytes asked of node %d, which has fewer "
 				       "left; nothing was taken",
@@ -420,54 +467,67 @@ static int acquire_bulk(struct hnuma_pool *pool, struct hnuma_home *home, unsign
 	return 0;
 }
 
-int hnuma_pool_acquire_bulk_on(struct hnuma_pool *pool, int node, enum hnuma_class class_index,
-			       void **buffers, size_t n)
-{
-	struct hnuma_home *home;
-
-	if (!pool || (n > 0 && !buffers))
-		return hnuma_error_set(-EINVAL, "pool or buffers is NULL");
-	if ((unsigned)class_index >= HNUMA_NR_CLASSES)
-		return hnuma_error_set(-EINVAL, "class %d does not exist", (int)class_index);
-	if (hnuma_process_is_child_of(pool->epoch))
-		return hnuma_process_refuse("pool");
-	home = hnuma_pool_home_of_node(pool, node);
-	if (!home)
-		return hnuma_error_set(-ENODEV, "node %d is not served by this pool", node);
-	return n ? acquire_bulk(pool, home, class_index, buffers, n) : 0;
-}
-
 int hnuma_pool_acquire_bulk(struct hnuma_pool *pool, enum hnuma_class class_index, void **buffers,
 			    size_t n)
 {
 	return hnuma_pool_acquire_bulk_on(pool, HNUMA_NODE_LOCAL, class_index, buffers, n);
 }
 
-/* Give blocks to their homes, holding each home's lock over a run of its blocks. */
-static void give_run(const struct spot *spots, size_t n)
-{
-	struct hnuma_home *locked = NULL;
+/* Blocks of one home and class that were taken back and are in no list yet. */
+struct run {
+	struct hnuma_home *home;
+	unsigned class_index;
+	unsigned nr;
+	uint32_t blocks[BULK_STRIDE];
+};
 
-	for (size_t i = 0; i < n; i++) {
-		if (spots[i].home != locked) {
-			if (locked)
-				pthread_mutex_unlock(&locked->lock);
-			locked = spots[i].home;
-			pthread_mutex_lock(&locked->lock);
-		}
-		hnuma_home_give(locked, spots[i].class_index, spots[i].block);
+/*
+ * Into this CPU's cache, with one sequence, or to the depot with all of them; a cache that had no room
+ * is then drained, for the next run.
+ */
+static void give_run(const struct hnuma_pool *pool, struct run *run)
+{
+	struct hnuma_home *home = run->home;
+	const unsigned nr = run->nr;
+	struct hnuma_cache *cache;
+	bool is_kept = false;
+	unsigned cpu;
+
+	if (nr == 0)
+		return;
+	run->nr = 0;
+	cache = cache_here(line_here(pool, &cpu), home, run->class_index);
+	if (cache && nr > cache->limit)
+		cache = NULL;
+	if (cache && hnuma_cache_put_many(home->uses_rseq, cache, cpu, run->blocks, nr))
+		return;
+	pthread_mutex_lock(&home->lock);
+	for (unsigned i = 0; i < nr; i++)
+		is_kept = hnuma_home_give(home, run->class_index, run->blocks[i]);
+	if (is_kept && cache && hnuma_cache_depth(cache) + nr > cache->limit)
+		hnuma_home_drain(home, cache, cpu, run->class_index);
+	pthread_mutex_unlock(&home->lock);
+}
+
+/* Add a block, and give what there was before where this one belongs elsewhere. */
+static inline void run_add(const struct hnuma_pool *pool, struct run *run, const struct spot *spot)
+{
+	if (unlikely(spot->home != run->home || spot->class_index != run->class_index ||
+		     run->nr == BULK_STRIDE)) {
+		give_run(pool, run);
+		run->home = spot->home;
+		run->class_index = spot->class_index;
 	}
-	if (locked)
-		pthread_mutex_unlock(&locked->lock);
+	run->blocks[run->nr++] = spot->block;
 }
 
 int hnuma_pool_release_bulk(struct hnuma_pool *pool, void *const *buffers, size_t n)
 {
-	struct spot spots[BULK_STRIDE], first_spot = {NULL, 0, 0, 0};
 	const void *first_bad = NULL;
 	struct hnuma_home *near;
+	struct run run;
+	struct spot spot, first_spot = {NULL, 0, 0, 0};
 	size_t refused = 0;
-	size_t held = 0;
 	unsigned cpu;
 	int first = 0;
 
@@ -476,23 +536,23 @@ int hnuma_pool_release_bulk(struct hnuma_pool *pool, void *const *buffers, size_
 	if (hnuma_process_is_child_of(pool->epoch))
 		return hnuma_process_refuse("pool");
 	near = home_here(pool, line_here(pool, &cpu));
+	run.home = near;
+	run.class_index = 0;
+	run.nr = 0;
 	for (size_t i = 0; i < n; i++) {
-		int error = spot_find(pool, near, buffers[i], &spots[held]);
+		int error = spot_find(pool, near, buffers[i], &spot);
 
 		if (!error)
-			error = take_back(pool, &spots[held], buffers[i]);
-		if (error && refused++ == 0) {
+			error = take_back(pool, &spot, buffers[i]);
+		if (likely(!error))
+			run_add(pool, &run, &spot);
+		else if (refused++ == 0) {
 			first = error;
 			first_bad = buffers[i];
-			first_spot = spots[held];
-		}
-		if (!error)
-			held++;
-		if (held == BULK_STRIDE || i + 1 == n) {
-			give_run(spots, held);
-			held = 0;
+			first_spot = spot;
 		}
 	}
+	give_run(pool, &run);
 	if (!first)
 		return 0;
 	refuse(first, first_bad, &first_spot);

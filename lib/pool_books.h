@@ -55,7 +55,7 @@
 #define HNUMA_BLOCK_SHIFT	  10 /* a block's number counts KB */
 #define HNUMA_PAGE_SHIFT	  21
 #define HNUMA_BLOCKS_PER_PAGE_MAX (1u << (HNUMA_PAGE_SHIFT - HNUMA_BLOCK_SHIFT))
-#define HNUMA_CACHE_SLOTS	  128
+#define HNUMA_CACHE_SLOTS	  240 /* the depth has 8 bits; the struct is a whole KB with them */
 #define HNUMA_NO_CLASS		  0xff
 #define HNUMA_NO_PAGE		  UINT32_MAX
 

@@ -21,6 +21,8 @@
 #ifndef HNUMA_LIB_POOL_CACHE_H
 #define HNUMA_LIB_POOL_CACHE_H
 
+#include <string.h>
+
 #include "lib/pool_books.h"
 
 #define HNUMA_NO_BLOCK UINT32_MAX
@@ -119,9 +121,46 @@ static inline bool hnuma_cache_put(bool uses_rseq, struct hnuma_cache *cache, un
 	return hnuma_cache_put_claiming(cache, block);
 }
 
+static inline bool hnuma_cache_put_many_claiming(struct hnuma_cache *cache, const uint32_t *blocks,
+						 unsigned n)
+{
+	bool has_room;
+	unsigned depth;
+
+	if (!hnuma_cache_claim(cache))
+		return false;
+	depth = hnuma_cache_depth(cache);
+	has_room = depth + n <= cache->limit;
+	if (has_room) {
+		memcpy(cache->slots + depth, blocks, n * sizeof(*blocks));
+		atomic_fetch_add_explicit(&cache->word, n, memory_order_relaxed);
+	}
+	hnuma_cache_unclaim(cache);
+	return has_room;
+}
+
+static inline bool hnuma_cache_take_many_claiming(struct hnuma_cache *cache, uint32_t *blocks,
+						  unsigned n, int64_t delta)
+{
+	unsigned depth;
+	bool has_them;
+
+	if (!hnuma_cache_claim(cache))
+		return false;
+	depth = hnuma_cache_depth(cache);
+	has_them = depth >= n;
+	if (has_them) {
+		memcpy(blocks, cache->slots + depth - n, n * sizeof(*blocks));
+		atomic_fetch_add_explicit(&cache->word, (uint64_t)delta * n, memory_order_relaxed);
+	}
+	hnuma_cache_unclaim(cache);
+	return has_them;
+}
+
 /*
- * Put n > 0 blocks, or take the n that were put last without counting hits; all of them or none, and
- * none also where one by one some would have been: false only says that it was not done.
+ * Put n > 0 blocks, or take the n that were put last (`delta` is for each); all of them or none, and
+ * none also where one by one some would have been: false only says that it was not done. n is at most
+ * HNUMA_CACHE_SLOTS.
  */
 static inline bool hnuma_cache_put_many(bool uses_rseq, struct hnuma_cache *cache, unsigned cpu,
 					const uint32_t *blocks, unsigned n)
@@ -130,19 +169,21 @@ static inline bool hnuma_cache_put_many(bool uses_rseq, struct hnuma_cache *cach
 	if (uses_rseq)
 		return hnuma_rseq_put_many(__rseq_offset, cache, cpu, blocks, n);
 #endif
-	(void)uses_rseq, (void)cache, (void)cpu, (void)blocks, (void)n;
-	return false;
+	(void)uses_rseq;
+	(void)cpu;
+	return hnuma_cache_put_many_claiming(cache, blocks, n);
 }
 
 static inline bool hnuma_cache_take_many(bool uses_rseq, struct hnuma_cache *cache, unsigned cpu,
-					 uint32_t *blocks, unsigned n)
+					 uint32_t *blocks, unsigned n, int64_t delta)
 {
 #if HNUMA_HAVE_RSEQ
 	if (uses_rseq)
-		return hnuma_rseq_take_many(__rseq_offset, cache, cpu, blocks, n);
+		return hnuma_rseq_take_many(__rseq_offset, cache, cpu, blocks, n, delta);
 #endif
-	(void)uses_rseq, (void)cache, (void)cpu, (void)blocks, (void)n;
-	return false;
+	(void)uses_rseq;
+	(void)cpu;
+	return hnuma_cache_take_many_claiming(cache, blocks, n, delta);
 }
 
 #endif

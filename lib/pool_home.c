@@ -168,7 +168,8 @@ void hnuma_home_drain(struct hnuma_home *home, struct hnuma_cache *cache, unsign
 	struct hnuma_depot *depot = &home->depots[class_index];
 	unsigned n = (cache->limit + 1) / 2;
 
-	if (hnuma_cache_take_many(home->uses_rseq, cache, cpu, depot->stack + depot->count, n)) {
+	if (n > 0 && hnuma_cache_take_many(home->uses_rseq, cache, cpu, depot->stack + depot->count,
+					   n, HNUMA_CACHE_TAKE_MOVE)) {
 		depot->count += n;
 		cache->drained += n;
 		return;

@@ -180,11 +180,11 @@ static inline bool hnuma_rseq_put_many(ptrdiff_t offset, struct hnuma_cache *cac
 }
 
 /*
- * Take the n blocks that were put last in one sequence, or none; no hits. What an aborted copy has
- * written to `blocks` means nothing.
+ * Take the n blocks that were put last in one sequence, or none; `delta` is for each of them. What an
+ * aborted copy has written to `blocks` means nothing.
  */
 static inline bool hnuma_rseq_take_many(ptrdiff_t offset, struct hnuma_cache *cache, unsigned cpu,
-					uint32_t *blocks, uint64_t n)
+					uint32_t *blocks, uint64_t n, int64_t delta)
 {
 	uint64_t next, at, i;
 	uint32_t block;
@@ -201,13 +201,14 @@ static inline bool hnuma_rseq_take_many(ptrdiff_t offset, struct hnuma_cache *ca
 		"addq $1, %[i]\n\t"
 		"cmpq %[n], %[i]\n\t"
 		"jb 7b\n\t"
-		"subq %[n], %[next]\n\t"
+		"addq %[delta], %[next]\n\t"
 		"movq %[next], %[word]\n"
 		HNUMA_RSEQ_END("movq $-1, %[at]\n\t")
 		: [next] "=&r"(next), [at] "=&r"(at), [i] "=&r"(i), [block] "=&r"(block),
 		  [word] "+m"(cache->word)
 		: HNUMA_RSEQ_INPUTS, [cpu] "r"(cpu), [claim] "m"(cache->claim),
-		  [cache] "r"(cache), [blocks] "r"(blocks), [n] "r"(n)
+		  [cache] "r"(cache), [blocks] "r"(blocks), [n] "r"(n),
+		  [delta] "r"((int64_t)n * delta)
 		: "memory", "cc");
 	return at != UINT64_MAX;
 }
@@ -301,19 +302,68 @@ static inline bool hnuma_rseq_put(ptrdiff_t offset, struct hnuma_cache *cache, u
 	return (uint32_t)at != HNUMA_NO_BLOCK;
 }
 
-/* Not written: the caller goes one by one. */
 static inline bool hnuma_rseq_put_many(ptrdiff_t offset, struct hnuma_cache *cache, unsigned cpu,
 				       const uint32_t *blocks, uint64_t n)
 {
-	(void)offset, (void)cache, (void)cpu, (void)blocks, (void)n;
-	return false;
+	struct rseq *area = hnuma_rseq_at(offset);
+	uint64_t next, at, i;
+	uint32_t block;
+
+	__asm__ volatile(
+		HNUMA_RSEQ_BEGIN
+		"add %w[i], %w[at], %w[n]\n\t"
+		"cmp %w[i], %w[limit]\n\t"
+		"b.hi 5f\n\t"
+		"add %[at], %[slots], %[at], lsl #2\n\t"
+		"mov %[i], #0\n"
+		"7:\n\t"
+		"ldr %w[block], [%[blocks], %[i], lsl #2]\n\t"
+		"str %w[block], [%[at], %[i], lsl #2]\n\t"
+		"add %[i], %[i], #1\n\t"
+		"cmp %[i], %[n]\n\t"
+		"b.lo 7b\n\t"
+		"add %[next], %[next], %[n]\n\t"
+		"str %[next], %[word]\n"
+		HNUMA_RSEQ_END
+		: [next] "=&r"(next), [at] "=&r"(at), [i] "=&r"(i), [block] "=&r"(block),
+		  [word] "+m"(cache->word), [descriptor] "=m"(area->rseq_cs)
+		: [cpu_id] "m"(area->cpu_id), [cpu] "r"(cpu), [claim] "Q"(cache->claim),
+		  [slots] "r"(cache->slots), [limit] "r"(cache->limit), [blocks] "r"(blocks),
+		  [n] "r"(n)
+		: "memory", "cc");
+	/* A slot's address is a multiple of 4. */
+	return (uint32_t)at != HNUMA_NO_BLOCK;
 }
 
 static inline bool hnuma_rseq_take_many(ptrdiff_t offset, struct hnuma_cache *cache, unsigned cpu,
-					uint32_t *blocks, uint64_t n)
+					uint32_t *blocks, uint64_t n, int64_t delta)
 {
-	(void)offset, (void)cache, (void)cpu, (void)blocks, (void)n;
-	return false;
+	struct rseq *area = hnuma_rseq_at(offset);
+	uint64_t next, at, i;
+	uint32_t block;
+
+	__asm__ volatile(
+		HNUMA_RSEQ_BEGIN
+		"subs %[at], %[at], %[n]\n\t"
+		"b.lo 5f\n\t"
+		"add %[at], %[slots], %[at], lsl #2\n\t"
+		"mov %[i], #0\n"
+		"7:\n\t"
+		"ldr %w[block], [%[at], %[i], lsl #2]\n\t"
+		"str %w[block], [%[blocks], %[i], lsl #2]\n\t"
+		"add %[i], %[i], #1\n\t"
+		"cmp %[i], %[n]\n\t"
+		"b.lo 7b\n\t"
+		"add %[next], %[next], %[delta]\n\t"
+		"str %[next], %[word]\n"
+		HNUMA_RSEQ_END
+		: [next] "=&r"(next), [at] "=&r"(at), [i] "=&r"(i), [block] "=&r"(block),
+		  [word] "+m"(cache->word), [descriptor] "=m"(area->rseq_cs)
+		: [cpu_id] "m"(area->cpu_id), [cpu] "r"(cpu), [claim] "Q"(cache->claim),
+		  [slots] "r"(cache->slots), [blocks] "r"(blocks), [n] "r"(n),
+		  [delta] "r"((int64_t)n * delta)
+		: "memory", "cc");
+	return (uint32_t)at != HNUMA_NO_BLOCK;
 }
 
 #endif /* __aarch64__ */

@@ -26,7 +26,7 @@
 #include "numa/sys.h"
 #include "tests/check.h"
 
-enum { NR_WORKERS = 6, NR_HELD = 40 };
+enum { NR_WORKERS = 6, NR_HELD = 40, NR_BULK = 12 };
 
 static struct hnuma_topology *topology;
 static struct hnuma_pool *pool;
@@ -62,6 +62,25 @@ static void start_timer(timer_t *timer, long interval_ns)
 	fault_if(timer_settime(*timer, 0, &spec, NULL) != 0);
 }
 
+/* Some at once, or none. */
+static size_t acquire_some(uint64_t **held, size_t n, uint64_t mark)
+{
+	if (hnuma_pool_acquire_bulk(pool, HNUMA_CLASS_1K, (void **)held, n) != 0)
+		return 0;
+	for (size_t i = 0; i < n; i++) {
+		held[i][0] = mark;
+		held[i][127] = (uintptr_t)held[i];
+	}
+	return n;
+}
+
+static void release_some(uint64_t **held, size_t n, uint64_t mark)
+{
+	for (size_t i = 0; i < n; i++)
+		fault_if(held[i][0] != mark || held[i][127] != (uintptr_t)held[i]);
+	fault_if(hnuma_pool_release_bulk(pool, (void **)held, n) != 0);
+}
+
 static void *work(void *arg)
 {
 	const uint64_t mark = (uintptr_t)arg + 1;
@@ -73,7 +92,15 @@ static void *work(void *arg)
 
 	start_timer(&timer, 40000 + 7000 * (long)mark);
 	while (!atomic_load_explicit(&is_over, memory_order_relaxed)) {
-		if (n < NR_HELD && rand_r(&seed) % 2) {
+		size_t some = 1 + (size_t)rand_r(&seed) % NR_BULK;
+		unsigned choice = (unsigned)rand_r(&seed) % 8;
+
+		if (choice == 0 && n + some <= NR_HELD) {
+			n += acquire_some(held + n, some, mark);
+		} else if (choice == 1 && n >= some) {
+			n -= some;
+			release_some(held + n, some, mark);
+		} else if (n < NR_HELD && choice % 2) {
 			held[n] = hnuma_pool_acquire(pool, rand_r(&seed) % 4 ? HNUMA_CLASS_1K
 									     : HNUMA_CLASS_4K);
 			if (held[n]) {
