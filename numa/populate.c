@@ -137,26 +137,39 @@ static void *work(void *arg)
 	return NULL;
 }
 
-/* Start up to nr_threads threads that take no signals. Returns how many there are. */
-static unsigned start(struct job *job, pthread_t *threads, unsigned nr_threads)
+/* Start up to nr_threads threads with so much stack, or 0: the default. Returns how many there are. */
+static unsigned start_sized(struct job *job, pthread_t *threads, unsigned nr_threads,
+			    size_t stack_bytes)
 {
-	sigset_t all, previous;
 	pthread_attr_t attr;
 	unsigned started = 0;
 
 	if (pthread_attr_init(&attr))
 		return 0;
-	/* Fails where the stack's least size is larger: the default will do then. */
-	(void)pthread_attr_setstacksize(&attr, THREAD_STACK_BYTES);
+	if (!stack_bytes || !pthread_attr_setstacksize(&attr, stack_bytes)) {
+		while (started < nr_threads && !pthread_create(&threads[started], &attr, work, job))
+			started++;
+	}
+	pthread_attr_destroy(&attr);
+	return started;
+}
+
+/* Start up to nr_threads threads that take no signals. Returns how many there are. */
+static unsigned start(struct job *job, pthread_t *threads, unsigned nr_threads)
+{
+	sigset_t all, previous;
+	unsigned started;
+
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &previous);
 	pthread_mutex_lock(&job->lock);
-	while (started < nr_threads && !pthread_create(&threads[started], &attr, work, job))
-		started++;
+	started = start_sized(job, threads, nr_threads, THREAD_STACK_BYTES);
+	/* A program's thread-local variables lie on the stack, too, and may need more than that. */
+	if (started == 0)
+		started = start_sized(job, threads, nr_threads, 0);
 	job->nr_running = started;
 	pthread_mutex_unlock(&job->lock);
 	pthread_sigmask(SIG_SETMASK, &previous, NULL);
-	pthread_attr_destroy(&attr);
 	return started;
 }
 

@@ -36,6 +36,7 @@ static cpu_set_t allowed_at_start;
 
 /* pthread_create() fails from the n-th call on; -1: never. */
 static int creations_left = -1, nr_created;
+static size_t least_stack; /* with less it fails, as where thread-local variables take much */
 int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*f)(void *),
 			  void *arg);
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*f)(void *),
@@ -44,8 +45,11 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*f)(void *),
 			  void *arg)
 {
+	size_t stack;
 	int error;
 
+	if (least_stack && !pthread_attr_getstacksize(attr, &stack) && stack < least_stack)
+		return EINVAL;
 	if (creations_left == 0)
 		return EAGAIN;
 	if (creations_left > 0)
@@ -273,6 +277,10 @@ static void test_fewer_threads(void)
 	CU_ASSERT(pthread_equal(callers[0], main_thread));
 	CU_ASSERT_EQUAL(nr_callers, 1);
 	creations_left = -1;
+	least_stack = (size_t)1024 * 1024;
+	CU_ASSERT_EQUAL(populate(LARGE, 4), 0);
+	CU_ASSERT_EQUAL(nr_created, 4);
+	least_stack = 0;
 }
 
 /* After a failure nobody takes another piece, and the failure is what is told. */
