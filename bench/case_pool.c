@@ -62,6 +62,18 @@ static void work_transfer(const struct timed *timed, const struct place *place, 
 		probe->blocks->consume(instance, probe->ring, iterations);
 }
 
+static void work_transfer_many(const struct timed *timed, const struct place *place,
+			       uint64_t iterations)
+{
+	struct blocks_probe *probe = of_timed(timed);
+	void *instance = probe->instances[place->layout % NR_INSTANCES];
+
+	if (place->index == 0)
+		probe->blocks->produce_many(instance, probe->ring, iterations);
+	else
+		probe->blocks->consume_many(instance, probe->ring, iterations);
+}
+
 static bool run(struct probe *pointer, double *values)
 {
 	values[0] = timed_run(&((struct blocks_probe *)pointer)->timed);
@@ -80,6 +92,7 @@ struct what {
 static void add(struct group *group, const struct bench_subject *subject, const struct what *what)
 {
 	struct blocks_probe *probe = plan_alloc(sizeof(*probe));
+	bool is_transfer = what->work == work_transfer || what->work == work_transfer_many;
 
 	if (!blocks_open(subject, what->block_bytes, what->nr_blocks, probe->instances)) {
 		free(probe);
@@ -92,11 +105,11 @@ static void add(struct group *group, const struct bench_subject *subject, const 
 		.work = what->work,
 		.nr_threads = what->nr_threads,
 		.unit = what->batch,
-		.is_one_job = what->work == work_transfer,
+		.is_one_job = is_transfer,
 		/* Those that share a CPU must have several turns. */
 		.longer = what->nr_threads > crew_nr_cpus() ? 20 : 1,
 	};
-	if (what->work == work_transfer) {
+	if (is_transfer) {
 		probe->ring = aligned_alloc(64, sizeof(*probe->ring));
 		if (!probe->ring)
 			abort();
@@ -111,6 +124,8 @@ static bool can(const struct bench_subject *subject, const struct what *what)
 		return false;
 	if (what->work == work_transfer)
 		return subject->blocks->produce != NULL;
+	if (what->work == work_transfer_many)
+		return subject->blocks->produce_many != NULL;
 	/* The limits know of single calls only. */
 	return what->work != work_bulk || subject->kind != BENCH_LIMIT;
 }
@@ -144,7 +159,10 @@ static void add_transfer(void)
 {
 	const struct what what = {BYTES_4K, NR_BLOCKS_MANY, 1, 2, work_transfer};
 
+	const struct what many = {BYTES_4K, NR_BLOCKS_MANY, BENCH_MANY, 2, work_transfer_many};
+
 	add_all(plan_one("ns per block", "transfer/4K"), &what);
+	add_all(plan_one("ns per block", "transfer/4K in bulk"), &many);
 }
 
 static void add_bulk(unsigned n)

@@ -6,7 +6,6 @@
 #include "config.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,9 +26,8 @@
 struct populate_probe {
 	struct probe probe;
 	enum hnuma_backing backing;
-	unsigned nr_threads;		       /* bare: how many; 0: with memset() */
-	const struct hnuma_topology *topology; /* ours: with the CPUs that it may use */
-	const struct bench_pages *pages;       /* a peer's */
+	unsigned nr_threads;		 /* bare: how many; 0: with memset() */
+	const struct bench_pages *pages; /* a peer's */
 	bool has_told;
 };
 
@@ -135,7 +133,7 @@ static bool run_ours(struct probe *pointer, double *values)
 	attr.size = settings.populate_bytes;
 	attr.least_backing = probe->backing;
 	attr.flags = HNUMA_RELAXED;
-	if (hnuma_region_create(&region, probe->topology, &attr)) {
+	if (hnuma_region_create(&region, ours_topology, &attr)) {
 		if (!probe->has_told)
 			fprintf(stderr, "bench: %s\n", hnuma_errormsg());
 		probe->has_told = true;
@@ -159,30 +157,6 @@ static bool run_peer(struct probe *pointer, double *values)
 	return memory != NULL;
 }
 
-/* A topology in which this process has one CPU: regions are then populated by one thread. */
-static const struct hnuma_topology *topology_of_one_cpu(void)
-{
-	static struct hnuma_topology *topology;
-	cpu_set_t before, one;
-	int cpu = 0;
-
-	if (topology || sched_getaffinity(0, sizeof(before), &before))
-		return topology;
-	while (cpu < CPU_SETSIZE - 1 && !CPU_ISSET(cpu, &before))
-		cpu++;
-	CPU_ZERO(&one);
-	CPU_SET(cpu, &one);
-	if (sched_setaffinity(0, sizeof(one), &one))
-		return NULL;
-	if (hnuma_topology_create(&topology))
-		topology = NULL;
-	sched_setaffinity(0, sizeof(before), &before);
-	return topology;
-}
-
-static const struct bench_subject one_cpu = {.name = OURS_ONE_CPU,
-					     .kind = BENCH_VARIANT,
-					     .note = "hugenuma with one CPU to populate from"};
 static const struct bench_subject bare_one = {
 	.name = BARE_ONE, .kind = BENCH_LIMIT, .note = "MADV_POPULATE_WRITE by one thread"};
 static const struct bench_subject bare_two = {
@@ -206,13 +180,8 @@ static void add_backing(const char *name, enum hnuma_backing backing, bool has_o
 
 	if (!group)
 		return;
-	if (has_ours) {
-		like.topology = ours_topology;
+	if (has_ours)
 		add(group, subjects[0], &like);
-		like.topology = topology_of_one_cpu();
-		if (like.topology)
-			add(group, &one_cpu, &like);
-	}
 	like.probe.run = run_bare;
 	like.nr_threads = 1;
 	add(group, &bare_one, &like);

@@ -87,6 +87,17 @@ BENCH_EXPORT int limit_marked_give(void *pool, void *block)
 	return push(block);
 }
 
+BENCH_EXPORT int limit_swap_give(void *pool, void *block)
+{
+	OWN _Atomic unsigned char state = 2;
+	unsigned char was = 2;
+
+	(void)pool;
+	(void)block;
+	return !atomic_compare_exchange_strong_explicit(&state, &was, 2, memory_order_acq_rel,
+							memory_order_relaxed);
+}
+
 BENCH_EXPORT void *limit_alloc(struct limit_arena *arena, size_t count, size_t elem_size)
 {
 	(void)count;

@@ -25,6 +25,9 @@ int limit_stack_give(void *pool, void *block);
 void *limit_marked_take(void *pool, int class_index);
 int limit_marked_give(void *pool, void *block);
 
+/* One compare-and-swap, on a byte that no other thread ever touches. */
+int limit_swap_give(void *pool, void *block);
+
 /* An arena: nothing at all; one compare-and-swap on the cursor. */
 struct limit_arena {
 	_Alignas(64) _Atomic uint64_t cursor;

@@ -61,6 +61,51 @@ static void loop_consume(void *instance, struct bench_ring *ring, uint64_t nr_bl
 		BLOCKS_GIVE(bench_ring_get(ring));
 }
 
+/* BENCH_MANY blocks, however long it takes. */
+static inline void loop_take_many(void *instance, void **blocks)
+{
+	unsigned spins = 0;
+	BLOCKS_BEGIN(instance);
+
+#ifdef BLOCKS_TAKE_MANY
+	while (BLOCKS_TAKE_MANY(blocks, BENCH_MANY) != 0)
+		bench_spin(&spins);
+#else
+	for (unsigned i = 0; i < BENCH_MANY; i++) {
+		while (!(blocks[i] = BLOCKS_TAKE()))
+			bench_spin(&spins);
+	}
+#endif
+}
+
+static void loop_produce_many(void *instance, struct bench_ring *ring, uint64_t nr_blocks)
+{
+	void *blocks[BENCH_MANY];
+
+	for (uint64_t done = 0; done < nr_blocks; done += BENCH_MANY) {
+		loop_take_many(instance, blocks);
+		for (unsigned i = 0; i < BENCH_MANY; i++)
+			bench_ring_put(ring, blocks[i]);
+	}
+}
+
+static void loop_consume_many(void *instance, struct bench_ring *ring, uint64_t nr_blocks)
+{
+	void *blocks[BENCH_MANY];
+	BLOCKS_BEGIN(instance);
+
+	for (uint64_t done = 0; done < nr_blocks; done += BENCH_MANY) {
+		for (unsigned i = 0; i < BENCH_MANY; i++)
+			blocks[i] = bench_ring_get(ring);
+#ifdef BLOCKS_TAKE_MANY
+		BLOCKS_GIVE_MANY(blocks, BENCH_MANY);
+#else
+		for (unsigned i = 0; i < BENCH_MANY; i++)
+			BLOCKS_GIVE(blocks[i]);
+#endif
+	}
+}
+
 static inline uint32_t loop_interval(uint64_t start, uint64_t end)
 {
 	return end - start < UINT32_MAX ? (uint32_t)(end - start) : UINT32_MAX;

@@ -29,7 +29,7 @@ struct instance {
 #define BLOCKS_TAKE()		    hnuma_pool_acquire(pool, class_index)
 #define BLOCKS_GIVE(block)	    ((void)class_index, hnuma_pool_release(pool, block))
 #define BLOCKS_TAKE_MANY(blocks, n) hnuma_pool_acquire_bulk(pool, class_index, blocks, n)
-#define BLOCKS_GIVE_MANY(blocks, n) hnuma_pool_release_bulk(pool, blocks, n)
+#define BLOCKS_GIVE_MANY(blocks, n) ((void)class_index, hnuma_pool_release_bulk(pool, blocks, n))
 
 #include "bench/loops.h"
 
@@ -64,6 +64,8 @@ static const struct bench_blocks blocks = {
 	.bulk = loop_bulk,
 	.produce = loop_produce,
 	.consume = loop_consume,
+	.produce_many = loop_produce_many,
+	.consume_many = loop_consume_many,
 	.tail = loop_tail,
 };
 

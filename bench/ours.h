@@ -20,9 +20,8 @@ struct hnuma_topology;
 #define LIMIT_CALLED  "swap, called"
 #define LIMIT_OWN     "own pointer, inlined"
 
-#define OURS_ONE_CPU "one CPU"
-#define BARE_ONE     "bare, 1 thread"
-#define BARE_TWO     "bare, 2 threads"
+#define BARE_ONE "bare, 1 thread"
+#define BARE_TWO "bare, 2 threads"
 
 /* The program's. */
 extern const struct hnuma_topology *ours_topology;

@@ -31,6 +31,7 @@ enum bench_kind {
 /* ---- One producer, one consumer --------------------------------------------------------------- */
 
 #define BENCH_RING_SLOTS  256u
+#define BENCH_MANY	  32u
 #define BENCH_SPINS_YIELD 2000u
 
 /* Each side writes its own line and knows of the other what it last saw there. */
@@ -124,6 +125,9 @@ struct bench_blocks {
 	void (*bulk)(void *instance, void **blocks, unsigned batch, uint64_t nr_pairs);
 	void (*produce)(void *instance, struct bench_ring *ring, uint64_t nr_blocks);
 	void (*consume)(void *instance, struct bench_ring *ring, uint64_t nr_blocks);
+	/* The same, BENCH_MANY at a time: in one call, where there is such a call. */
+	void (*produce_many)(void *instance, struct bench_ring *ring, uint64_t nr_blocks);
+	void (*consume_many)(void *instance, struct bench_ring *ring, uint64_t nr_blocks);
 	/* Bursts of up to `batch`, each call timed: ticks receives 2 * nr_pairs intervals. */
 	void (*tail)(void *instance, void **blocks, unsigned batch, uint64_t nr_pairs,
 		     uint32_t *ticks);

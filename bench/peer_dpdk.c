@@ -104,6 +104,8 @@ static const struct bench_blocks blocks = {
 	.bulk = loop_bulk,
 	.produce = loop_produce,
 	.consume = loop_consume,
+	.produce_many = loop_produce_many,
+	.consume_many = loop_consume_many,
 	.tail = loop_tail,
 };
 
