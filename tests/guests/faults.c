@@ -76,15 +76,16 @@ static void refuse_node(int node, int expected)
 static void absent_nodes(void)
 {
 	static const int absent[] = {-2, -3, INT_MIN, 63, 1023, 1024, INT_MAX};
-	char number[16];
+	char possible[1024], number[16];
 
 	for (unsigned i = 0; i < sizeof absent / sizeof *absent; i++) {
 		guest_part("row 3: node %d", absent[i]);
 		refuse_node(absent[i], -ENODEV);
 	}
-	/* Nodes that are possible, but offline. */
-	for (int node = 0; node < machine.nodes[machine.nr_nodes - 1].node; node++) {
-		if (guest_index(&machine, node) >= 0)
+	if (!guest_read_line("/sys/devices/system/node/possible", possible, sizeof possible))
+		guest_die("the kernel does not tell the possible nodes");
+	for (int node = 0; node < GUEST_MAX_NODES; node++) {
+		if (!guest_is_in_list(possible, node) || guest_index(&machine, node) >= 0)
 			continue;
 		guest_part("row 3: node %d, which is offline", node);
 		refuse_node(node, -ENODEV);

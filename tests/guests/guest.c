@@ -122,8 +122,7 @@ int guest_write(const char *path, const char *text)
 	return error;
 }
 
-/* Is a number in a list such as "0-2,5"? */
-static bool is_in_list(const char *list, long number)
+bool guest_is_in_list(const char *list, long number)
 {
 	while (isdigit((unsigned char)*list)) {
 		char *end;
@@ -183,7 +182,7 @@ static void read_cpus(struct guest_machine *machine)
 		for (unsigned i = 0; i < machine->nr_nodes; i++) {
 			snprintf(path, sizeof path, "/sys/devices/system/node/node%d/cpulist",
 				 machine->nodes[i].node);
-			if (guest_read_line(path, line, sizeof line) && is_in_list(line, cpu))
+			if (guest_read_line(path, line, sizeof line) && guest_is_in_list(line, cpu))
 				machine->node_of[machine->nr_cpus] = (int)i;
 		}
 		machine->cpus[machine->nr_cpus++] = cpu;
@@ -204,12 +203,12 @@ void guest_read_machine(struct guest_machine *machine)
 	for (int node = 0; node < GUEST_MAX_NODES; node++) {
 		struct guest_node *new = &machine->nodes[machine->nr_nodes];
 
-		if (!is_in_list(online, node))
+		if (!guest_is_in_list(online, node))
 			continue;
 		new->node = node;
-		new->has_memory = is_in_list(with_memory, node);
-		new->has_cpus = is_in_list(with_cpus, node);
-		new->is_allowed = is_in_list(allowed, node);
+		new->has_memory = guest_is_in_list(with_memory, node);
+		new->has_cpus = guest_is_in_list(with_cpus, node);
+		new->is_allowed = guest_is_in_list(allowed, node);
 		new->free_pages = new->has_memory ? (unsigned long)guest_free_pages(node) : 0;
 		machine->nr_nodes++;
 	}

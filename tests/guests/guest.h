@@ -107,6 +107,8 @@ int guest_pin(int cpu);
 int guest_write(const char *path, const char *text);
 /* Read the first line of a file, without its end: false when it cannot be read. */
 bool guest_read_line(const char *path, char *line, size_t size);
+/* Is a number in a list such as "0-2,5"? */
+bool guest_is_in_list(const char *list, long number);
 
 /* Run f(arg) in a child: its exit code, or minus the signal that ended it. After `seconds` it is
  * killed. */
