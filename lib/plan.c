@@ -91,6 +91,21 @@ static bool add_to_page(size_t a, size_t b, size_t *sum)
 	return true;
 }
 
+/* Ranks share no page: each has whole ones of its own. */
+static int count_needed(const struct hnuma_plan *plan, unsigned index)
+{
+	struct hnuma_plan_node *node = &plan->nodes[index];
+	uint64_t bytes;
+
+	if (__builtin_mul_overflow(plan->layouts[index].size, plan->nr_ranks, &bytes))
+		return hnuma_error_set(-EOVERFLOW,
+				       "node %d: %u ranks of %zu bytes each are together larger "
+				       "than a number can say",
+				       node->node, plan->nr_ranks, plan->layouts[index].size);
+	node->pages_needed = bytes / HNUMA_HUGEPAGE;
+	return 0;
+}
+
 static int lay_out(struct hnuma_plan *plan, unsigned index)
 {
 	struct hnuma_layout *layout = &plan->layouts[index];
@@ -117,10 +132,9 @@ static int lay_out(struct hnuma_plan *plan, unsigned index)
 	node->bytes_arena = plan->arena_capacity;
 	node->bytes_pool = need.books + need.pages;
 	node->bytes_scratch = spaces;
-	node->pages_needed = layout->size / HNUMA_HUGEPAGE;
 	if (plan->config.pool_bytes_per_node == 0)
 		plan->config.pool_bytes_per_node = need.blocks;
-	return 0;
+	return count_needed(plan, index);
 }
 
 /* The pages that the node has: from the kernel now, or from the topology's file. */
@@ -177,7 +191,8 @@ static void look_at_limit(struct hnuma_plan *plan, enum hnuma_cgroup_kind kind,
 	change->wanted_bytes = change->now.usage_bytes;
 	for (unsigned i = 0; i < plan->service.nr_nodes; i++) {
 		plan->shortages[i].limits[kind] = take(&available, plan->nodes[i].pages_needed);
-		if (__builtin_add_overflow(change->wanted_bytes, plan->layouts[i].size,
+		if (__builtin_add_overflow(change->wanted_bytes,
+					   plan->nodes[i].pages_needed * HNUMA_HUGEPAGE,
 					   &change->wanted_bytes) ||
 		    change->wanted_bytes > most)
 			change->wanted_bytes = most;
@@ -239,8 +254,8 @@ static int make_lists(struct hnuma_plan *plan)
 	return 0;
 }
 
-int hnuma_plan_create(struct hnuma_plan **out, const struct hnuma_topology *topology,
-		      const struct hnuma_config *config)
+int hnuma_plan_create_for_ranks(struct hnuma_plan **out, const struct hnuma_topology *topology,
+				const struct hnuma_config *config, unsigned nr_ranks)
 {
 	const struct hnuma_config standard = HNUMA_CONFIG_INIT;
 	struct hnuma_plan *plan;
@@ -251,12 +266,15 @@ int hnuma_plan_create(struct hnuma_plan **out, const struct hnuma_topology *topo
 	*out = NULL;
 	if (!topology)
 		return hnuma_error_set(-EINVAL, "topology is NULL");
+	if (!nr_ranks)
+		return hnuma_error_set(-EINVAL, "a plan for 0 ranks: there is at least one");
 	error = check_config(config ? config : &standard);
 	if (error)
 		return error;
 	plan = calloc(1, sizeof(*plan));
 	if (!plan)
 		return hnuma_error_set(-ENOMEM, "no memory for a plan");
+	plan->nr_ranks = nr_ranks;
 	plan->config = config ? *config : standard;
 	plan->config.flags |= hnuma_harden_asked();
 	error = derive_attributes(plan);
@@ -281,6 +299,12 @@ int hnuma_plan_create(struct hnuma_plan **out, const struct hnuma_topology *topo
 free_plan:
 	free(plan);
 	return error;
+}
+
+int hnuma_plan_create(struct hnuma_plan **out, const struct hnuma_topology *topology,
+		      const struct hnuma_config *config)
+{
+	return hnuma_plan_create_for_ranks(out, topology, config, 1);
 }
 
 void hnuma_plan_destroy(struct hnuma_plan *plan)

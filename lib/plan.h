@@ -45,8 +45,9 @@ struct hnuma_limit_change {
 	uint64_t wanted_bytes;
 };
 
-/* Written by hnuma_plan_create() alone. */
+/* Written by hnuma_plan_create_for_ranks() alone. */
 struct hnuma_plan {
+	unsigned nr_ranks;	    /* processes that each take what is laid out here */
 	struct hnuma_config config; /* as asked, with defaults filled in */
 	size_t arena_capacity;	    /* of each node, rounded up to 64 */
 	struct hnuma_pool_attr pool;

@@ -448,6 +448,83 @@ static void test_enormous(void)
 	CU_ASSERT_PTR_NULL(plan);
 }
 
+static struct hnuma_plan *open_plan_for(const struct hnuma_config *config, unsigned nr_ranks)
+{
+	struct hnuma_plan *plan;
+
+	CU_ASSERT_EQUAL_FATAL(hnuma_plan_create_for_ranks(&plan, topology, config, nr_ranks), 0);
+	return plan;
+}
+
+/* What a plan for two says is enough is enough for two managers, and a page less is not. */
+static void test_ranks(void)
+{
+	struct hnuma_config config = local_config();
+	struct hnuma_plan *one = open_plan_for(&config, 1), *two = open_plan_for(&config, 2);
+	const uint64_t needed = all_needed(two);
+	struct hnuma_manager *first, *second;
+
+	CU_ASSERT_EQUAL(needed, 2 * all_needed(one));
+	CU_ASSERT_EQUAL(node_of(two, 0).bytes_pool, node_of(one, 0).bytes_pool);
+	CU_ASSERT_EQUAL(node_of(two, 0).nr_spaces, node_of(one, 0).nr_spaces);
+	hnuma_plan_destroy(one);
+	hnuma_plan_destroy(two);
+	if (!check_hugepages_exactly(here, needed))
+		return;
+	two = open_plan_for(&config, 2);
+	CU_ASSERT(hnuma_plan_fits(two));
+	hnuma_plan_destroy(two);
+	CU_ASSERT_EQUAL_FATAL(hnuma_manager_create(&first, topology, &config), 0);
+	one = open_plan_for(&config, 1);
+	two = open_plan_for(&config, 2);
+	CU_ASSERT(hnuma_plan_fits(one));
+	CU_ASSERT_EQUAL(node_of(two, 0).pages_missing, needed / 2);
+	hnuma_plan_destroy(one);
+	hnuma_plan_destroy(two);
+	CU_ASSERT_EQUAL_FATAL(hnuma_manager_create(&second, topology, &config), 0);
+	CU_ASSERT_EQUAL(hnuma_manager_destroy(second), 0);
+	CU_ASSERT_EQUAL(hnuma_manager_destroy(first), 0);
+}
+
+/* A control group holds all of its ranks: the limit has to allow them together. */
+static void test_ranks_under_a_limit(void)
+{
+	struct hnuma_config config = local_config();
+	struct hnuma_plan *plan = open_plan_for(&config, 3);
+	const uint64_t needed = all_needed(plan);
+
+	hnuma_plan_destroy(plan);
+	if (!check_hugepages_exactly(here, needed))
+		return;
+	begin_fakes();
+	fake_bytes("max", (needed - 4 + 2) * 2 * MB);
+	plan = open_plan_for(&config, 3);
+	CU_ASSERT_EQUAL(node_of(plan, 0).limit, HNUMA_LIMIT_CGROUP);
+	CU_ASSERT_EQUAL(node_of(plan, 0).pages_missing, 4);
+	follow_fake_advice(plan);
+	hnuma_plan_destroy(plan);
+	plan = open_plan_for(&config, 3);
+	CU_ASSERT(hnuma_plan_fits(plan));
+	hnuma_plan_destroy(plan);
+	end_fakes();
+}
+
+static void test_bad_ranks(void)
+{
+	struct hnuma_config config = local_config();
+	struct hnuma_plan *plan = (void *)1;
+
+	CU_ASSERT_EQUAL(hnuma_plan_create_for_ranks(&plan, topology, &config, 0), -EINVAL);
+	CU_ASSERT_PTR_NULL(plan);
+	CU_ASSERT_PTR_NOT_NULL(strstr(hnuma_errormsg(), "0 ranks"));
+	CU_ASSERT_EQUAL(hnuma_plan_create_for_ranks(NULL, topology, &config, 1), -EINVAL);
+	CU_ASSERT_EQUAL(hnuma_plan_create_for_ranks(&plan, NULL, &config, 1), -EINVAL);
+	config.arena_capacity = (size_t)1 << 45;
+	CU_ASSERT_EQUAL(hnuma_plan_create_for_ranks(&plan, topology, &config, 1 << 30), -EOVERFLOW);
+	CU_ASSERT_PTR_NULL(plan);
+	CU_ASSERT_PTR_NOT_NULL(strstr(hnuma_errormsg(), "ranks"));
+}
+
 int main(void)
 {
 	CU_TestInfo tests[] = {
@@ -462,6 +539,9 @@ int main(void)
 		{"cgroup limit on reservations", test_cgroup_limit_on_reservations},
 		{"several limits", test_several_limits},
 		{"enormous", test_enormous},
+		{"ranks", test_ranks},
+		{"ranks under a limit", test_ranks_under_a_limit},
+		{"bad ranks", test_bad_ranks},
 		CU_TEST_INFO_NULL,
 	};
 	int code;

@@ -52,6 +52,7 @@ static void test_bad_options(void)
 		{"--pool 0", "--pool is \"0\""},
 		{"--scratch -4K", "--scratch is \"-4K\""},
 		{"--spaces many", "--spaces is \"many\""},
+		{"--ranks 0", "--ranks is \"0\""},
 		{"--pool 99999999T", "no size that memory can have"},
 		{"--pool 8000T", "is too large"},
 		{"-m llama-2-7b -r 1000000 -c 10000000", "too large"},
@@ -229,6 +230,31 @@ static void obey(void)
 	command_expect(given > 0, "a command is printed");
 }
 
+/* What ranks need together, and what each of them does. */
+static void test_ranks(void)
+{
+	const char *file = foreign_file("sparse.xml");
+	json_int_t one, pool;
+	json_t *root;
+
+	command_run("plan --arena 8M --pool 24M --spaces 2 -n 0 -T %s --json", file);
+	root = report_with(1);
+	one = node_number(root, 0, "pages_needed");
+	pool = node_number(root, 0, "pool_bytes");
+	json_decref(root);
+	command_run("plan --arena 8M --pool 24M --spaces 2 -n 0 -T %s --ranks 3 --json", file);
+	root = report_with(1);
+	command_expect(node_number(root, 0, "pages_needed") == 3 * one, "three times the pages");
+	command_expect(node_number(root, 0, "pool_bytes") == pool, "the pool of each");
+	command_expect(command_number(root, "config", "ranks") == 3, "how many");
+	command_expect(command_number(root, "container", "hugetlb.2MB.max") == 3 * one * 2097152,
+		       "what a container of all has to be allowed");
+	json_decref(root);
+	command_run("plan --arena 8M --ranks 3 -T %s", file);
+	command_expect(strncmp(command_outcome.out, "3 ranks, each: sizes as given", 29) == 0,
+		       "and says so");
+}
+
 static void test_made_to_fit(void)
 {
 	static const char options[] = "--arena 8M --pool 24M";
@@ -268,9 +294,13 @@ static void test_made_to_fit(void)
 int main(void)
 {
 	CU_TestInfo tests[] = {
-		{"help", test_help},	     {"bad options", test_bad_options},
-		{"models", test_model},	     {"traces", test_trace},
-		{"machines", test_machines}, {"made to fit", test_made_to_fit},
+		{"help", test_help},
+		{"bad options", test_bad_options},
+		{"models", test_model},
+		{"traces", test_trace},
+		{"machines", test_machines},
+		{"ranks", test_ranks},
+		{"made to fit", test_made_to_fit},
 		CU_TEST_INFO_NULL,
 	};
 

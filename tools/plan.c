@@ -35,10 +35,13 @@ static void print_what(const struct plan_options *options, const struct hnuma_to
 {
 	const char *machine =
 		hnuma_topology_is_this_system(topology) ? "this machine" : "another machine";
-	char requests[UNITS_TEXT], context[UNITS_TEXT], batch[UNITS_TEXT];
+	char requests[UNITS_TEXT], context[UNITS_TEXT], batch[UNITS_TEXT], ranks[UNITS_TEXT];
 
+	if (options->ranks > 1)
+		cli_print(CLI_BOLD, "%s ranks, each: ", units_count(ranks, options->ranks));
 	if (!options->model)
-		cli_print(CLI_BOLD, "Sizes as given, on %s\n", machine);
+		cli_print(CLI_BOLD, "%s as given, on %s\n", options->ranks > 1 ? "sizes" : "Sizes",
+			  machine);
 	else if (options->trace)
 		cli_print(CLI_BOLD,
 			  "%s, batch %s, percentile %g of %s requests in a row of %s, on %s\n",
@@ -131,6 +134,7 @@ static json_t *json_config(const struct plan_options *options, const struct hnum
 	/* Where no size was given it follows from the number of blocks. */
 	json_object_set_new(object, "pool_bytes", json_known(config->pool_bytes_per_node));
 	json_object_set_new(object, "scratch_bytes", cli_count(config->scratch_size));
+	json_object_set_new(object, "ranks", cli_count(options->ranks));
 	return object;
 }
 
@@ -211,7 +215,7 @@ int plan_main(int argc, char **argv)
 	code = cli_open_topology(COMMAND, options.topology, &topology);
 	if (code)
 		return code;
-	code = hnuma_plan_create(&plan, topology, &config);
+	code = hnuma_plan_create_for_ranks(&plan, topology, &config, (unsigned)options.ranks);
 	if (code) {
 		code = cli_complain(COMMAND, code == -ENOMEM ? COMMAND_FAILED : COMMAND_BAD_INPUT,
 				    "%s", hnuma_errormsg());

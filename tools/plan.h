@@ -28,6 +28,7 @@ struct plan_options {
 	double percentile;
 	uint64_t arena_bytes, pool_bytes, scratch_bytes; /* 0: not named */
 	uint64_t spaces;				 /* 0: one for each CPU */
+	uint64_t ranks; /* processes that each take all this, on the same nodes */
 	bool has_nodes;
 	struct hnuma_nodeset nodes;
 	const char *topology; /* NULL: this machine */

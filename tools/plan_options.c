@@ -24,8 +24,9 @@
 #define MOST_BATCH	   65536
 #define MOST_REQUESTS	   1000000
 #define MOST_SPACES	   65536
+#define MOST_RANKS	   65536
 
-enum { OPTION_ARENA = 256, OPTION_POOL, OPTION_SCRATCH, OPTION_SPACES, OPTION_PERCENTILE };
+enum { OPTION_ARENA = 256, OPTION_POOL, OPTION_SCRATCH, OPTION_SPACES, OPTION_RANKS };
 
 static const struct option long_options[] = {
 	{"model", required_argument, NULL, 'm'},
@@ -38,6 +39,7 @@ static const struct option long_options[] = {
 	{"pool", required_argument, NULL, OPTION_POOL},
 	{"scratch", required_argument, NULL, OPTION_SCRATCH},
 	{"spaces", required_argument, NULL, OPTION_SPACES},
+	{"ranks", required_argument, NULL, OPTION_RANKS},
 	{"nodes", required_argument, NULL, 'n'},
 	{"topology", required_argument, NULL, 'T'},
 	{"json", no_argument, NULL, 'j'},
@@ -59,6 +61,7 @@ static void print_help(void)
 	     "      --arena SIZE, --pool SIZE, --scratch SIZE, --spaces N\n"
 	     "                       the sizes themselves, such as 64M and 4GiB; spaces: of\n"
 	     "                       scratch, in all (default: one for each CPU)\n"
+	     "      --ranks N        processes that each take all this (default 1)\n"
 	     "  -n, --nodes LIST     these only, such as 0,2-3\n"
 	     "  -T, --topology WHAT  for another machine: a file in hwloc's XML, a directory\n"
 	     "                       with its /sys, or words such as \"pack:2 numa:1 pu:8\"\n"
@@ -146,6 +149,8 @@ static int read_option(struct plan_options *options, int option, char **argv)
 		return read_size("scratch", optarg, &options->scratch_bytes);
 	case OPTION_SPACES:
 		return read_count("spaces", optarg, MOST_SPACES, &options->spaces);
+	case OPTION_RANKS:
+		return read_count("ranks", optarg, MOST_RANKS, &options->ranks);
 	case 'n':
 		options->has_nodes = true;
 		return cli_read_nodes(COMMAND, optarg, &options->nodes);
@@ -179,6 +184,8 @@ static int complete(struct plan_options *options)
 		options->context = DEFAULT_CONTEXT;
 	if (!options->requests)
 		options->requests = options->batch;
+	if (!options->ranks)
+		options->ranks = 1;
 	if (!(options->percentile > 0))
 		options->percentile = DEFAULT_PERCENTILE;
 	return -1;

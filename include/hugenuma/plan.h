@@ -31,16 +31,16 @@ enum hnuma_limit {
 
 struct hnuma_plan_node {
 	int node;
-	uint64_t bytes_arena; /* what each part needs */
+	uint64_t bytes_arena; /* what each part of one manager needs */
 	uint64_t bytes_pool;  /* its books included */
 	uint64_t bytes_scratch;
-	uint64_t pages_needed; /* 2 MB pages, all parts together */
+	uint64_t pages_needed; /* 2 MB pages, all parts together, of all ranks */
 	uint64_t pages_total;  /* in the node's hugetlb pool */
 	uint64_t pages_free;   /* of these, free */
 	/* How many more there would have to be, or the limit would have to allow. 0: it fits. */
 	uint64_t pages_missing;
 	enum hnuma_limit limit; /* the first that stands in the way */
-	unsigned nr_spaces;	/* scratch spaces on this node */
+	unsigned nr_spaces;	/* scratch spaces of one manager on this node */
 	uint64_t reserved[4];
 };
 
@@ -56,6 +56,19 @@ struct hnuma_plan_node {
 HNUMA_API HNUMA_MUST_CHECK int hnuma_plan_create(struct hnuma_plan **out,
 						 const struct hnuma_topology *topology,
 						 const struct hnuma_config *config);
+
+/*
+ * Make a plan for so many processes that share these nodes, each with a manager of this
+ * configuration: the ranks that a launcher or a scheduler starts on one machine.
+ *
+ * @nr_ranks  on each node of the plan; 1: the same as hnuma_plan_create().
+ *
+ * Returns what hnuma_plan_create() returns, -EINVAL also for no rank.
+ */
+HNUMA_API HNUMA_MUST_CHECK int hnuma_plan_create_for_ranks(struct hnuma_plan **out,
+							   const struct hnuma_topology *topology,
+							   const struct hnuma_config *config,
+							   unsigned nr_ranks);
 
 /* Free a plan. Accepts NULL. */
 HNUMA_API void hnuma_plan_destroy(struct hnuma_plan *plan);
