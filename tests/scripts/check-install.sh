@@ -101,19 +101,29 @@ cp -r "$top_srcdir/examples" examples
 chmod -R u+w examples
 attempt "make in examples" $MAKE -C examples CC="$CC" &&
 	{ run "the example" examples/small || grep -q 'huge' log || problem "the example fails without a reason"; }
+# A rank takes its share of the huge pages that are set aside: where there are none it has to say so.
+env LD_LIBRARY_PATH="$root$libdir" examples/ranks 0 > log 2>&1 || grep -q 'pages are too few' log ||
+	{ cat log; problem "examples/ranks fails without a reason"; }
 if [ "$enable_static" = yes ]; then
-	rm -f examples/small
+	rm -f examples/small examples/ranks
 	attempt "make STATIC=1 in examples" $MAKE -C examples CC="$CC" STATIC=1
 fi
 
-# The server among them, which has tests of its own.
-if $PKG_CONFIG --exists libevent && $PKG_CONFIG --exists jansson; then
-	attempt "make in examples/tokend" $MAKE -C examples/tokend CC="$CC" CFLAGS="-g -O2 -Wall -Wextra -Werror" &&
-		run "make check in examples/tokend" $MAKE -C examples/tokend check CC="$CC"
-else
-	echo "examples/tokend was not tried: it wants libevent-dev and libjansson-dev"
-	[ "${CHECK_NO_SKIP:-}" = 1 ] && problem "examples/tokend was not tried"
-fi
+# try_example NAME PACKAGE...: those that have a folder, a Makefile and tests of their own, where what they want
+# is installed; the packages by the names that pkg-config has for them.
+try_example() {
+	local name=$1
+	shift
+	if $PKG_CONFIG --exists "$@"; then
+		attempt "make in examples/$name" $MAKE -C "examples/$name" CC="$CC" CFLAGS="-g -O2 -Wall -Wextra -Werror" &&
+			run "make check in examples/$name" $MAKE -C "examples/$name" check CC="$CC"
+	else
+		echo "examples/$name was not tried: it wants $*"
+		[ "${CHECK_NO_SKIP:-}" = 1 ] && problem "examples/$name was not tried"
+	fi
+}
+try_example tokend libevent jansson
+try_example kvmove ucx
 
 if [ -x "$root$bindir/hugenuma" ]; then
 	run "hugenuma --version" "$root$bindir/hugenuma" --version
