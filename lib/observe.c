@@ -538,11 +538,15 @@ int hnuma_observer_pool_stats(const struct hnuma_observer *observer,
 static void count_space(const struct hnuma_space *space, uint64_t epoch,
 			struct hnuma_scratch_stats *stats)
 {
+	/* A byte as long as nobody knows that it is a bool. */
+	unsigned char is_held;
+
+	memcpy(&is_held, (const unsigned char *)space + offsetof(struct hnuma_space, is_held),
+	       sizeof(is_held));
 	if (atomic_load_explicit(&space->owner, memory_order_relaxed) > HNUMA_OWNER_CLOSED)
 		stats->active_spaces++;
 	hnuma_space_count(stats, epoch, atomic_load_explicit(&space->epoch, memory_order_relaxed),
-			  atomic_load_explicit(&space->is_held, memory_order_relaxed),
-			  atomic_load_explicit(&space->used, memory_order_relaxed));
+			  is_held != 0, atomic_load_explicit(&space->used, memory_order_relaxed));
 }
 
 static int count_spaces(const struct hnuma_observer *observer, const struct hnuma_scratch *scratch,

@@ -46,13 +46,19 @@ AC_DEFUN([HNUMA_FLAGS], [
     HNUMA_COMPILER_FLAG([HNUMA_CFLAGS], [-Werror])
     HNUMA_CXXFLAGS="$HNUMA_CXXFLAGS -Werror"])
 
+  hnuma_has_fuzzer=no
   AC_ARG_ENABLE([sanitize],
-    [AS_HELP_STRING([--enable-sanitize=LIST], [build everything for these sanitizers: address,undefined or thread])],
+    [AS_HELP_STRING([--enable-sanitize=LIST], [build everything for these sanitizers: address,undefined or thread; with "fuzzer" behind them for clang's libFuzzer])],
     [], [enable_sanitize=no])
   AS_CASE([$enable_sanitize],
     [no], [],
     [yes], [AC_MSG_ERROR([--enable-sanitize wants a list, such as --enable-sanitize=address,undefined])],
-    [hnuma_sanitize="-fsanitize=$enable_sanitize -fno-sanitize-recover=all -fno-omit-frame-pointer"
+    [# libFuzzer brings a main(), which only the fuzz targets want.
+    AS_CASE([$enable_sanitize],
+      [*fuzzer*], [hnuma_has_fuzzer=yes
+      enable_sanitize=$(printf %s "$enable_sanitize" | sed 's/fuzzer/fuzzer-no-link/')
+      FUZZ_LDFLAGS=-fsanitize=fuzzer])
+    hnuma_sanitize="-fsanitize=$enable_sanitize -fno-sanitize-recover=all -fno-omit-frame-pointer"
     hnuma_saved_CFLAGS=$CFLAGS
     CFLAGS="$CFLAGS $hnuma_sanitize"
     AC_MSG_CHECKING([whether $CC can build for $enable_sanitize])
@@ -65,6 +71,8 @@ AC_DEFUN([HNUMA_FLAGS], [
     HNUMA_CXXFLAGS="$HNUMA_CXXFLAGS $hnuma_sanitize"
     HNUMA_LDFLAGS="$HNUMA_LDFLAGS -fsanitize=$enable_sanitize"])
   AM_CONDITIONAL([SANITIZE], [test "x$enable_sanitize" != xno])
+  AM_CONDITIONAL([FUZZER], [test "x$hnuma_has_fuzzer" = xyes])
+  AC_SUBST([FUZZ_LDFLAGS])
 
   # FORTIFY works with optimisation only, and sanitizers do its work better.
   AC_MSG_CHECKING([whether to define _FORTIFY_SOURCE])

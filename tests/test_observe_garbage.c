@@ -201,12 +201,37 @@ static void test_impossible(void)
 	CU_ASSERT_EQUAL(hnuma_manager_destroy(manager), 0);
 }
 
+/* A bool that is neither true nor false, which the compiler counts on never to be. */
+static void test_neither(void)
+{
+	struct hnuma_manager *manager = make_manager();
+	struct hnuma_scratch *scratch = hnuma_manager_scratch(manager);
+	struct hnuma_space *space = &scratch->spaces[0];
+	struct hnuma_observer *observer;
+	struct objects objects;
+	struct numbers seen;
+
+	CU_ASSERT_EQUAL_FATAL(hnuma_observer_open(&observer, getpid()), 0);
+	CU_ASSERT_EQUAL(list(observer, &objects), 0);
+	/* Held, so that what it uses counts although all was reset since. */
+	hnuma_scratch_reset_all(scratch);
+	space->used = 128;
+	memset((void *)&space->is_held, 8, 1);
+	CU_ASSERT_EQUAL(hnuma_observer_scratch_stats(observer, &objects.scratch, &seen.scratch), 0);
+	CU_ASSERT_EQUAL(seen.scratch.total_used, 128);
+	space->is_held = false;
+	space->used = 0;
+	hnuma_observer_close(observer);
+	CU_ASSERT_EQUAL(hnuma_manager_destroy(manager), 0);
+}
+
 int main(void)
 {
 	CU_TestInfo tests[] = {
 		{"anything anywhere", test_garbage},
 		{"in the directory", test_directory},
 		{"impossible numbers", test_impossible},
+		{"neither true nor false", test_neither},
 		CU_TEST_INFO_NULL,
 	};
 	int result;
