@@ -49,15 +49,21 @@ static void read_lists(const char *text)
 		FUZZ_EXPECT(pid > 0);
 }
 
+/* To go on, helped, or complained. */
+static bool expect_answer(int code)
+{
+	FUZZ_EXPECT(code == -1 || code == COMMAND_OK || code == COMMAND_BAD_INPUT);
+	return code == -1;
+}
+
 static void read_plan(int argc, char **argv)
 {
 	struct plan_options options;
 	struct hnuma_config config;
-	int code = plan_options_read(&options, argc, argv);
+	int code;
 
-	FUZZ_EXPECT(code == -1 || code == COMMAND_OK || code == COMMAND_BAD_INPUT);
 	/* A trace would be any file of this machine. */
-	if (code != -1 || options.trace)
+	if (!expect_answer(plan_options_read(&options, argc, argv)) || options.trace)
 		return;
 	code = plan_size_work_out(&config, &options);
 	FUZZ_EXPECT(code == COMMAND_OK || code == COMMAND_FAILED || code == COMMAND_BAD_INPUT);
@@ -67,7 +73,7 @@ static void read_replay(int argc, char **argv)
 {
 	struct replay_options options;
 
-	if (replay_options_read(&options, argc, argv) == REPLAY_OPTIONS_GOOD)
+	if (expect_answer(replay_options_read(&options, argc, argv)))
 		FUZZ_EXPECT(options.model && options.batch > 0);
 }
 
@@ -75,7 +81,7 @@ static void read_top(int argc, char **argv)
 {
 	struct top_options options;
 
-	if (top_options_read(&options, argc, argv) == TOP_OPTIONS_GOOD)
+	if (expect_answer(top_options_read(&options, argc, argv)))
 		FUZZ_EXPECT(options.delay_seconds > 0 && options.pid >= 0);
 }
 
