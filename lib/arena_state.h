@@ -52,7 +52,8 @@ struct hnuma_arena {
 	uint64_t capacity_lines;
 	/*
 	 * Changed by every reset and rewind: a lane or a mark that notes another value is of the
-	 * past. Compared for equality or by difference, so it may wrap.
+	 * past. Compared for equality or by difference, so it may wrap. Relaxed wherever it is read
+	 * and written: what orders a reset with allocations is the caller's own.
 	 */
 	_Atomic uint64_t generation;
 	uint64_t stretch_lines; /* what a lane takes at a time */

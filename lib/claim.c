@@ -79,6 +79,10 @@ static void leave(void)
 	self.is_inside = 0;
 }
 
+/*
+ * Relaxed: whether the space is the calling thread's nobody else can change, and whose else it is, is
+ * true of a moment only. So is is_held below, of a space that is another's.
+ */
 static uintptr_t owner_of(const struct hnuma_space *space)
 {
 	return atomic_load_explicit(&space->owner, memory_order_relaxed);
@@ -255,6 +259,7 @@ unsigned hnuma_claim_close(struct hnuma_scratch *scratch)
 	for (unsigned i = 0; nr_taken && i < scratch->nr_spaces; i++) {
 		uintptr_t owner = HNUMA_OWNER_CLOSED;
 
+		/* Release: partner of claim(), as give_back(). */
 		atomic_compare_exchange_strong_explicit(&scratch->spaces[i].owner, &owner,
 							HNUMA_OWNER_NONE, memory_order_release,
 							memory_order_relaxed);

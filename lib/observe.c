@@ -11,7 +11,7 @@
  * object that was struck off while its books were read may have been freed meanwhile, so what was
  * read counts only if the object is still listed afterwards.
  *
- * Calls numa/remote.
+ * Copies are nobody else's, so that their atomic fields are read relaxed. Calls numa/remote.
  */
 #include "config.h"
 

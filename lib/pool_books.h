@@ -138,8 +138,12 @@ struct hnuma_finding {
 struct hnuma_home {
 	unsigned char *base; /* of the first page */
 	size_t size;	     /* bytes of all pages */
+	/*
+	 * Written under the lock, read without and relaxed: a page keeps its class while a block of it
+	 * is out, and who has one got it, through lock, claim or sequence, after the page was dealt.
+	 */
 	_Atomic unsigned char *page_classes;
-	_Atomic unsigned char *states;
+	_Atomic unsigned char *states; /* see hnuma_block_set() */
 	int node;
 	uint32_t nr_pages;
 	size_t buffers_per_class;
@@ -218,6 +222,11 @@ static inline void *hnuma_block_address(const struct hnuma_home *home, uint32_t 
 	return home->base + ((size_t)block << HNUMA_BLOCK_SHIFT);
 }
 
+/*
+ * Relaxed: a state orders nothing. Who sets it has got the block through a list, and its claim,
+ * sequence or lock orders the state as it does the list; what is decided by the state alone is the
+ * exchange OUT -> FREE, in take_back() and in the fast path of hnuma_pool_release().
+ */
 static inline void hnuma_block_set(const struct hnuma_home *home, uint32_t block,
 				   enum hnuma_block_state state)
 {

@@ -36,6 +36,7 @@
 #define HNUMA_CACHE_TAKE_HIT  (HNUMA_CACHE_HIT - 1)
 #define HNUMA_CACHE_TAKE_MOVE ((int64_t)-1)
 
+/* Without the claim a moment's number, of which nothing follows for the slots. */
 static inline unsigned hnuma_cache_depth(const struct hnuma_cache *cache)
 {
 	return atomic_load_explicit(&cache->word, memory_order_relaxed) & HNUMA_CACHE_DEPTH_MASK;

@@ -194,6 +194,7 @@ static void cache_empty(struct hnuma_cache *cache, struct hnuma_depot *depot)
 	for (unsigned i = 0; i < depth; i++)
 		depot->stack[depot->count++] = cache->slots[i];
 	cache->drained += depth;
+	/* Relaxed, as all that is done under a claim: giving it back is the release. */
 	atomic_fetch_sub_explicit(&cache->word, depth, memory_order_relaxed);
 	hnuma_cache_unclaim(cache);
 }

@@ -38,7 +38,8 @@ struct hnuma_cpu_binding;
  * Who may write what:
  *
  *	owner		  anybody, by compare-and-swap from 0 to himself; the owner alone, back to 0
- *	(second group)	  the owner; the atomic ones are read by the statistics at any time
+ *	(second group)	  the owner; the atomic ones are read by the statistics at any time, and
+ *			  relaxed: each is a number of its own
  *	the rest	  nobody after hnuma_scratch_build()
  *
  * Invariants: used <= capacity, both multiples of 64; not is_held implies that no pointer into the

@@ -33,7 +33,8 @@ int hnuma_cpu_current(void)
 	/*
 	 * The kernel keeps the number in the thread's own memory. Calls through pointers, as that
 	 * through the table and that into the C library, can cost 10 ns each. It is negative where the
-	 * C library has not registered the memory.
+	 * C library has not registered the memory. Relaxed: the kernel writes it while the thread does
+	 * not run.
 	 */
 	if (__builtin_expect(hnuma_sys.current_cpu == hnuma_sys_current_cpu, 1)) {
 		cpu = (int)__atomic_load_n(&hnuma_rseq_area()->cpu_id, __ATOMIC_RELAXED);

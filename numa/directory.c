@@ -64,7 +64,11 @@ static struct hnuma_directory_entry *slots(void)
 #pragma GCC diagnostic ignored "-Wtsan"
 #endif
 
-/* Between the two an observer sees that it came at the wrong moment. */
+/*
+ * Between the two an observer sees that it came at the wrong moment. Fence and release are partners of
+ * read_slots() in lib/observe.c, which has header, slots and once more the header copied by the kernel,
+ * one call after the other. Ids, under the lock, need no order beyond that.
+ */
 static void begin_change(void)
 {
 	uint32_t sequence = atomic_load_explicit(&directory->sequence, memory_order_relaxed);
@@ -89,6 +93,7 @@ static void fill_header(void)
 	snprintf(directory->version, sizeof(directory->version), "%d.%d.%d", HNUMA_VERSION_MAJOR,
 		 HNUMA_VERSION_MINOR, HNUMA_VERSION_PATCH);
 	end_change();
+	/* Release: partner of read_header() in lib/observe.c, which goes by the magic. */
 	atomic_store_explicit(&directory->magic, HNUMA_DIRECTORY_MAGIC, memory_order_release);
 }
 

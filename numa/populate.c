@@ -52,6 +52,7 @@
 struct job {
 	const struct hnuma_populate *what;
 	size_t piece_bytes;
+	/* Relaxed, both: see take_piece(). */
 	_Atomic size_t next; /* the first byte that nobody has taken */
 	_Atomic int error;   /* the first failure, or 0 */
 

@@ -10,6 +10,7 @@
  * What must hold: a block has one owner at a time; of two threads that release it one is refused; in
  * the end each free block is in exactly one list and the counts agree; nobody waits for ever.
  *
+ * Several blocks at a time are put and taken under one claim, as one is. Hardened pools are not modelled.
  * Left out: addresses, page lists, other classes and homes (a thread that knows no CPU goes to the
  * depot as one whose claim fails); a claim that is tried a hundred times may fail at any time at which
  * somebody else has it. A thread may be on another CPU at each step. Orders of memory: see README.md.
