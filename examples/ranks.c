@@ -3,7 +3,8 @@
  * ranks.c - one of several processes that a launcher starts on a machine: takes memory on the nodes
  * of its own CPUs, and its share of their huge pages, whoever comes first.
  *
- *	ranks [SECONDS]                   keeps it so long (1)
+ *	ranks [SECONDS [PAGES]]           keeps it so long (1); all ranks may have so many of each
+ *	                                  node (all that are set aside)
  *	mpirun -n 4 --map-by numa --bind-to numa ./ranks
  *	srun --ntasks-per-node 4 --cpu-bind ldoms ./ranks
  *
@@ -24,7 +25,8 @@ struct rank {
 	unsigned rank, nr_ranks;    /* of this machine */
 	unsigned nr_mine, nr_nodes; /* nodes of ours, and nodes that serve at all */
 	unsigned sharers;	    /* ranks on each node of ours */
-	uint64_t share;		    /* 2 MB pages of each node of ours */
+	uint64_t most;		    /* 2 MB pages of a node for all its ranks */
+	uint64_t share;		    /* of these, ours, on each node of ours */
 	struct hnuma_nodeset nodes;
 };
 
@@ -77,7 +79,7 @@ static void find_share(struct rank *rank)
 	struct hnuma_node_info info;
 
 	rank->sharers = (rank->nr_ranks * rank->nr_mine + rank->nr_nodes - 1) / rank->nr_nodes;
-	rank->share = UINT64_MAX;
+	rank->share = rank->most / rank->sharers;
 	for (unsigned i = 0; hnuma_topology_node_info(rank->topology, i, &info) == 0; i++)
 		if (hnuma_nodeset_has(&rank->nodes, info.node) &&
 		    info.hugepages_total / rank->sharers < rank->share)
@@ -132,7 +134,7 @@ int main(int argc, char **argv)
 {
 	unsigned seconds = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 1;
 	struct hnuma_config config = HNUMA_CONFIG_INIT;
-	struct rank rank = {.share = 0};
+	struct rank rank = {.most = argc > 2 ? strtoull(argv[2], NULL, 10) : UINT64_MAX};
 	struct hnuma_placement where;
 	struct hnuma_manager *memory;
 
