@@ -6,6 +6,7 @@
  *
  *   base.h      constants, node sets, the rules of attributes, error messages
  *   topology.h  what the machine has
+ *   hooks.h     registering regions with a network or a device
  *   region.h    memory from the kernel, present and verified
  *   arena.h     memory for one step: bump allocation, reset at once
  *   pool.h      memory for one request: blocks of five sizes that go home
@@ -28,6 +29,7 @@
 #define HUGENUMA_H_INSIDE
 #include <hugenuma/base.h>
 #include <hugenuma/topology.h>
+#include <hugenuma/hooks.h>
 #include <hugenuma/region.h>
 #include <hugenuma/arena.h>
 #include <hugenuma/pool.h>

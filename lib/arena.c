@@ -130,6 +130,7 @@ int hnuma_arena_create(struct hnuma_arena **out, const struct hnuma_topology *to
 	region_attr.flags = attr->flags;
 	region_attr.nodes = attr->nodes;
 	region_attr.name = "arena";
+	region_attr.hooks = attr->hooks;
 	error = hnuma_region_create(&region, topology, &region_attr);
 	if (error)
 		return hnuma_error_prefix(error, "arena: ");

@@ -76,6 +76,7 @@ static int take_ground(struct hnuma_manager *manager, const struct hnuma_topolog
 		.least_backing = plan->config.least_backing,
 		.policy = plan->config.policy,
 		.flags = plan->config.flags & HNUMA_OBJECT_FLAGS,
+		.hooks = plan->config.hooks,
 	};
 	size_t *sizes = calloc(nr_nodes, sizeof(*sizes));
 	int error;
@@ -381,4 +382,14 @@ int hnuma_manager_verify(const struct hnuma_manager *manager, struct hnuma_place
 			hnuma_placement_add(placement, &one);
 	}
 	return error;
+}
+
+int hnuma_manager_piece(const struct hnuma_manager *manager, size_t piece_bytes, size_t index,
+			struct hnuma_piece *piece)
+{
+	int error = hnuma_hooks_check_piece(manager, piece_bytes, piece);
+
+	if (!error)
+		error = check_usable(manager);
+	return error ? error : hnuma_ground_piece(&manager->ground, piece_bytes, index, piece);
 }

@@ -341,6 +341,7 @@ static int own_ground(struct hnuma_ground *ground, const struct hnuma_topology *
 		.least_backing = attr->least_backing,
 		.policy = attr->policy,
 		.flags = attr->flags & HNUMA_OBJECT_FLAGS,
+		.hooks = attr->hooks,
 	};
 
 	for (unsigned i = 0; i < service->nr_nodes; i++) {
@@ -453,6 +454,20 @@ const struct hnuma_region *hnuma_pool_region(const struct hnuma_pool *pool, int 
 		return NULL;
 	}
 	return pool->ground->regions[home - pool->homes];
+}
+
+int hnuma_pool_piece(const struct hnuma_pool *pool, size_t piece_bytes, size_t index,
+		     struct hnuma_piece *piece)
+{
+	int error = hnuma_hooks_check_piece(pool, piece_bytes, piece);
+
+	if (error)
+		return error;
+	if (hnuma_process_is_child_of(pool->epoch))
+		return hnuma_process_refuse("pool");
+	if (pool->is_going)
+		return hnuma_error_set(-EINVAL, "the pool is being destroyed: destroy it again");
+	return hnuma_ground_piece(pool->ground, piece_bytes, index, piece);
 }
 
 int hnuma_pool_verify(const struct hnuma_pool *pool, int node, struct hnuma_placement *placement)

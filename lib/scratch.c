@@ -417,6 +417,7 @@ int hnuma_scratch_create(struct hnuma_scratch **out, const struct hnuma_topology
 	request.least_backing = attr->least_backing;
 	request.policy = attr->policy;
 	request.flags = attr->flags;
+	request.hooks = attr->hooks;
 	error = hnuma_ground_create(&ground, topology, &service, &request);
 	if (error)
 		goto out_service;
@@ -510,6 +511,20 @@ static int index_with_spaces(const struct hnuma_scratch *scratch, int node)
 	if (index < 0 || scratch->node_first[index] == scratch->node_first[index + 1])
 		return -ENODEV;
 	return index;
+}
+
+int hnuma_scratch_piece(const struct hnuma_scratch *scratch, size_t piece_bytes, size_t index,
+			struct hnuma_piece *piece)
+{
+	int error = hnuma_hooks_check_piece(scratch, piece_bytes, piece);
+
+	if (error)
+		return error;
+	if (hnuma_process_is_child_of(scratch->process_epoch))
+		return hnuma_process_refuse("scratch");
+	if (scratch->is_closed)
+		return hnuma_error_set(-EINVAL, "the scratch is being destroyed: destroy it again");
+	return hnuma_ground_piece(scratch->ground, piece_bytes, index, piece);
 }
 
 const struct hnuma_region *hnuma_scratch_region(const struct hnuma_scratch *scratch, int node)

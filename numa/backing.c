@@ -80,7 +80,7 @@ int hnuma_backing_release(struct hnuma_region *region)
 	return error;
 }
 
-static void undo(struct hnuma_region *region)
+void hnuma_backing_undo(struct hnuma_region *region)
 {
 	if (hnuma_backing_release(region))
 		(void)hnuma_backing_release(region);
@@ -315,7 +315,7 @@ static int populate(struct hnuma_region *region, struct hnuma_request *request,
 
 	if (!error)
 		return 0;
-	undo(region);
+	hnuma_backing_undo(region);
 	return explain_populate(request, backing, error);
 }
 
@@ -471,6 +471,6 @@ int hnuma_backing_take(struct hnuma_region *region, struct hnuma_request *reques
 	if (!error)
 		error = fill(region, request, backing);
 	if (error)
-		undo(region);
+		hnuma_backing_undo(region);
 	return error;
 }

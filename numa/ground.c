@@ -20,7 +20,7 @@ static int destroy_regions(struct hnuma_ground *ground)
 {
 	int first = 0;
 
-	for (unsigned i = 0; ground->regions && i < ground->service.nr_nodes; i++) {
+	for (unsigned i = ground->regions ? ground->service.nr_nodes : 0; i-- > 0;) {
 		int error = hnuma_region_destroy(ground->regions[i]);
 
 		if (!error)
@@ -39,6 +39,7 @@ static int create_regions(struct hnuma_ground *ground, const struct hnuma_ground
 	attr.policy = request->policy;
 	attr.flags = request->flags;
 	attr.name = request->name;
+	attr.hooks = request->hooks;
 	for (unsigned i = 0; i < ground->service.nr_nodes; i++) {
 		int error;
 
@@ -91,4 +92,19 @@ int hnuma_ground_destroy(struct hnuma_ground *ground)
 	hnuma_service_free(&ground->service);
 	memset(ground, 0, sizeof(*ground));
 	return 0;
+}
+
+int hnuma_ground_piece(const struct hnuma_ground *ground, size_t piece_bytes, size_t index,
+		       struct hnuma_piece *piece)
+{
+	const size_t asked = index;
+
+	for (unsigned i = 0; i < ground->service.nr_nodes; i++) {
+		size_t nr = hnuma_hooks_nr_pieces(ground->regions[i], piece_bytes);
+
+		if (index < nr)
+			return hnuma_region_piece(ground->regions[i], piece_bytes, index, piece);
+		index -= nr;
+	}
+	return hnuma_error_set(-ENODEV, "there is no piece with the index %zu", asked);
 }

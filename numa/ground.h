@@ -79,6 +79,7 @@ struct hnuma_ground_request {
 	enum hnuma_backing least_backing;
 	enum hnuma_policy policy;
 	unsigned flags;
+	const struct hnuma_hooks *hooks; /* or NULL */
 };
 
 /*
@@ -92,10 +93,20 @@ int hnuma_ground_create(struct hnuma_ground *ground, const struct hnuma_topology
 			const struct hnuma_ground_request *request);
 
 /*
- * Give the regions back, then free the rest. On failure what was not given back is still there, and
- * a second call goes on from there. Returns 0 or -ENOMEM.
+ * Give the regions back, the last one first, then free the rest. On failure what was not given back is still there, and
+ * a second call goes on from there. Returns 0, -ENOMEM, -EBUSY (in a hook).
  */
 int hnuma_ground_destroy(struct hnuma_ground *ground);
+
+/* How many pieces of at most piece_bytes a region has; piece_bytes as checked by the next. */
+size_t hnuma_hooks_nr_pieces(const struct hnuma_region *region, size_t piece_bytes);
+
+/* The checks of hnuma_region_piece() and its likes. Returns 0 or -EINVAL with the message set. */
+int hnuma_hooks_check_piece(const void *object, size_t piece_bytes, const void *piece);
+
+/* hnuma_region_piece() over all regions. The caller has checked its own arguments. */
+int hnuma_ground_piece(const struct hnuma_ground *ground, size_t piece_bytes, size_t index,
+		       struct hnuma_piece *piece);
 
 /*
  * hnuma_region_verify() for a part of a region.

@@ -82,7 +82,9 @@ static int create(struct hnuma_region **out, const struct hnuma_topology *topolo
 	struct hnuma_region *region;
 	int error;
 
-	error = hnuma_request_init(&request, topology, attr);
+	error = hnuma_hooks_refuse("hnuma_region_create");
+	if (!error)
+		error = hnuma_request_init(&request, topology, attr);
 	if (error)
 		return error;
 	if (hnuma_process_watch_forks())
@@ -98,15 +100,21 @@ static int create(struct hnuma_region **out, const struct hnuma_topology *topolo
 		hnuma_backing_add_reason(region, "topology unknown (/sys/devices/system/node is "
 						 "missing): not bound to any node");
 	error = go_down_ladder(region, &request);
-	if (error) {
-		free(region);
-		return error;
-	}
+	if (error)
+		goto free_region;
+	error = hnuma_hooks_made(region, attr->hooks);
+	if (error)
+		goto undo;
 	enlist(region, &request);
 	HNUMA_PROBE(region_made, region->base, region->size_bytes, region->node, region->backing);
 	*out = region;
 	return 0;
 
+undo:
+	hnuma_backing_undo(region);
+free_region:
+	free(region);
+	return error;
 no_memory:
 	return hnuma_error_set(-ENOMEM, "%s: no memory is left for the description of a region",
 			       request.name);
@@ -140,6 +148,10 @@ int hnuma_region_destroy(struct hnuma_region *region)
 		return 0;
 	if (is_parents(region))
 		return hnuma_process_refuse("region");
+	error = hnuma_hooks_refuse("hnuma_region_destroy");
+	if (error)
+		return error;
+	hnuma_hooks_going(region);
 	error = hnuma_backing_release(region);
 	if (error)
 		return hnuma_error_set(

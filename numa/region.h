@@ -7,6 +7,7 @@
  *	limit.c     does a count or a limit make it certain that it will fail?
  *	backing.c   one rung: reserve, map, bind, populate, survey; or undo
  *	verify.c    what the kernel says of the pages
+ *	hooks.c     registration, piece by piece
  *
  * For those files only; everybody else uses <hugenuma.h> and numa/ground.h.
  */
@@ -40,6 +41,10 @@ struct hnuma_region {
 	int node;		     /* for hnuma_region_info() */
 	struct hnuma_nodeset wanted; /* the nodes that count as "here" */
 	char reason[HNUMA_REASON_BYTES];
+
+	struct hnuma_hooks hooks; /* struct_size 0: none */
+	void **handles;		  /* one for each piece */
+	size_t nr_made; /* pieces that `made` has accepted and `going` was not called for */
 };
 
 /* One call of hnuma_region_create(), checked. */
@@ -93,6 +98,9 @@ int hnuma_backing_release(struct hnuma_region *region);
 void hnuma_backing_add_reason(struct hnuma_region *region, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* Take away what hnuma_backing_take() did, for good. */
+void hnuma_backing_undo(struct hnuma_region *region);
+
 /* verify.c */
 
 /*
@@ -114,5 +122,24 @@ size_t hnuma_verify_page_size(const struct hnuma_region *region, size_t *huge_by
  */
 int hnuma_verify_places(const struct hnuma_region *region, size_t offset, size_t size,
 			size_t page_size, struct hnuma_place_count *count);
+
+/* hooks.c */
+
+/* Are the hooks of an attribute sound? They may be NULL. Returns 0 or -EINVAL with the message set. */
+int hnuma_hooks_check(const struct hnuma_hooks *hooks);
+
+/* Is a hook running in this thread? Returns 0 or -EBUSY with the message set; `call` is its name. */
+int hnuma_hooks_refuse(const char *call);
+
+/*
+ * Note the hooks in a region that is whole, and call `made` for each piece. On failure `going` has
+ * been called for those that were accepted, and there are no hooks.
+ *
+ * Returns 0, -ENOMEM, or what the hook answered; sets the message.
+ */
+int hnuma_hooks_made(struct hnuma_region *region, const struct hnuma_hooks *hooks);
+
+/* Call `going` for each piece that was made, the last one first, and forget the handles. */
+void hnuma_hooks_going(struct hnuma_region *region);
 
 #endif

@@ -54,6 +54,9 @@ static int check_attr(const struct hnuma_region_attr *attr)
 				 HNUMA_OBJECT_FLAGS | HNUMA_INHERIT);
 	if (error)
 		return error;
+	error = hnuma_hooks_check(attr->hooks);
+	if (error)
+		return error;
 	if (attr->size == 0)
 		return hnuma_error_set(-EINVAL, "struct hnuma_region_attr: size is 0");
 	if (attr->name)

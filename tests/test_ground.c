@@ -117,7 +117,7 @@ static void test_all_or_none(void)
 	check_unchanged(&before);
 }
 
-/* A region that cannot be unmapped keeps the ground; a second call goes on from there. */
+/* From the last to the first. A region that cannot be unmapped keeps the ground; a second call goes on. */
 static void test_destroy_fails(void)
 {
 	struct hnuma_ground_request request = make_request();
@@ -136,9 +136,9 @@ static void test_destroy_fails(void)
 		CU_ASSERT_EQUAL(hnuma_ground_destroy(&ground), -ENOMEM);
 		CU_ASSERT(fail_sys_end());
 		CU_ASSERT_PTR_NOT_NULL_FATAL(ground.regions);
-		CU_ASSERT_EQUAL(ground.regions[at - 1] != NULL, true);
-		CU_ASSERT_PTR_NULL(ground.regions[2 - at]);
-		memset(hnuma_region_base(ground.regions[at - 1]), 1, PAGE);
+		CU_ASSERT_PTR_NOT_NULL_FATAL(ground.regions[2 - at]);
+		CU_ASSERT_PTR_NULL(ground.regions[at - 1]);
+		memset(hnuma_region_base(ground.regions[2 - at]), 1, PAGE);
 		CU_ASSERT_EQUAL(hnuma_ground_destroy(&ground), 0);
 		CU_ASSERT_EQUAL(fail_sys_clean(), 0);
 		fail_sys_remove();

@@ -29,11 +29,13 @@ static void check_initialisers()
 	struct hnuma_pool_attr pool = HNUMA_POOL_ATTR_INIT;
 	struct hnuma_scratch_attr scratch = HNUMA_SCRATCH_ATTR_INIT;
 	struct hnuma_config config = HNUMA_CONFIG_INIT;
+	struct hnuma_hooks hooks = HNUMA_HOOKS_INIT;
 
 	EXPECT(region.struct_size == sizeof region && region.policy == HNUMA_POLICY_BIND);
 	EXPECT(arena.struct_size == sizeof arena && arena.capacity == 8 * HNUMA_HUGEPAGE);
 	EXPECT(pool.struct_size == sizeof pool && pool.buffers_per_class == 32);
 	EXPECT(scratch.struct_size == sizeof scratch && scratch.space_size == 65536);
+	EXPECT(hooks.struct_size == sizeof hooks && !config.hooks && !pool.hooks);
 	EXPECT(config.struct_size == sizeof config && config.least_backing == HNUMA_BACKING_THP);
 }
 

@@ -37,19 +37,15 @@ struct hnuma_arena_attr {
 	int node;			  /* for BIND and PREFERRED */
 	enum hnuma_backing least_backing; /* fail rather than take less than this */
 	enum hnuma_policy policy;
-	unsigned flags;		    /* HNUMA_RELAXED, HNUMA_NO_DUMP */
-	struct hnuma_nodeset nodes; /* for INTERLEAVE; empty: every allowed node with memory */
+	unsigned flags;			 /* HNUMA_RELAXED, HNUMA_NO_DUMP */
+	struct hnuma_nodeset nodes;	 /* for INTERLEAVE; empty: every allowed node with memory */
+	const struct hnuma_hooks *hooks; /* of its region; NULL: none */
 };
 
 #define HNUMA_ARENA_ATTR_INIT                                                                \
 	{                                                                                    \
 		sizeof(struct hnuma_arena_attr), (size_t)16 * 1024 * 1024, HNUMA_NODE_LOCAL, \
-			HNUMA_BACKING_THP, HNUMA_POLICY_BIND, 0,                             \
-		{                                                                            \
-			{                                                                    \
-				0                                                            \
-			}                                                                    \
-		}                                                                            \
+			HNUMA_BACKING_THP, HNUMA_POLICY_BIND, 0, {{0}}, NULL                 \
 	}
 
 struct hnuma_arena_stats {

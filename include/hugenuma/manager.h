@@ -34,12 +34,15 @@ struct hnuma_config {
 	enum hnuma_backing least_backing; /* fail rather than take less than this */
 	enum hnuma_policy policy;	  /* BIND or PREFERRED */
 	unsigned flags;			  /* HNUMA_RELAXED, HNUMA_NO_DUMP, HNUMA_HARDENED */
+	/* Of its regions; NULL: none. hnuma_manager_config() gives what was asked. */
+	const struct hnuma_hooks *hooks;
 };
 
 #define HNUMA_CONFIG_INIT                                                                        \
 	{                                                                                        \
 		sizeof(struct hnuma_config), (size_t)16 * 1024 * 1024, 32, (size_t)64 * 1024, 0, \
-			0, HNUMA_HYGIENE_NEVER, {{0}}, HNUMA_BACKING_THP, HNUMA_POLICY_BIND, 0   \
+			0, HNUMA_HYGIENE_NEVER, {{0}}, HNUMA_BACKING_THP, HNUMA_POLICY_BIND, 0,  \
+			NULL                                                                     \
 	}
 
 /* The three parts, each summed over all nodes. */

@@ -71,12 +71,13 @@ struct hnuma_pool_attr {
 	enum hnuma_backing least_backing; /* fail rather than take less than this */
 	enum hnuma_policy policy;	  /* PREFERRED: acquire may take from another node */
 	unsigned flags;			  /* HNUMA_RELAXED, HNUMA_NO_DUMP, HNUMA_HARDENED */
+	const struct hnuma_hooks *hooks;  /* of its regions; NULL: none */
 };
 
 #define HNUMA_POOL_ATTR_INIT                                                       \
 	{                                                                          \
 		sizeof(struct hnuma_pool_attr), 32, 0, HNUMA_HYGIENE_NEVER, {{0}}, \
-			HNUMA_BACKING_THP, HNUMA_POLICY_BIND, 0                    \
+			HNUMA_BACKING_THP, HNUMA_POLICY_BIND, 0, NULL              \
 	}
 
 /* Of the whole pool, since it was made. */

@@ -45,12 +45,13 @@ struct hnuma_region_attr {
 	 */
 	void (*progress)(void *arg, size_t done_bytes, size_t total_bytes);
 	void *progress_arg;
+	const struct hnuma_hooks *hooks; /* see hooks.h; NULL: none */
 };
 
 #define HNUMA_REGION_ATTR_INIT                                                            \
 	{                                                                                 \
 		sizeof(struct hnuma_region_attr), 0, HNUMA_NODE_LOCAL, HNUMA_BACKING_THP, \
-			HNUMA_POLICY_BIND, 0, {{0}}, NULL, NULL, NULL                     \
+			HNUMA_POLICY_BIND, 0, {{0}}, NULL, NULL, NULL, NULL               \
 	}
 
 /* What was obtained. */
@@ -87,8 +88,9 @@ struct hnuma_placement {
  *   -EOVERFLOW  size cannot be rounded up
  *   -EPERM, -ENOSYS   the kernel refuses binding, and HNUMA_RELAXED was not given
  *   -EIO      pages came to lie on another node although they were bound, or are damaged
+ *   -EBUSY    called in a hook
  *   -ENOENT   /proc/self/smaps cannot be read, so nothing shows whether transparent pages are huge
- *   or whatever else a system call answered.
+ *   or whatever else a system call or a hook answered.
  */
 HNUMA_API HNUMA_MUST_CHECK int hnuma_region_create(struct hnuma_region **out,
 						   const struct hnuma_topology *topology,
@@ -96,9 +98,9 @@ HNUMA_API HNUMA_MUST_CHECK int hnuma_region_create(struct hnuma_region **out,
 
 /*
  * Give the memory back. On failure (the kernel cannot unmap for want of memory or mappings: -ENOMEM)
- * the region is as it was, and a second try may work.
+ * the region is as it was, but for its hooks, which have run, and a second try may work.
  *
- * Returns 0, -ENOMEM, -EOWNERDEAD (in a child of fork()).
+ * Returns 0, -ENOMEM, -EBUSY (in a hook), -EOWNERDEAD (in a child of fork()).
  */
 HNUMA_API int hnuma_region_destroy(struct hnuma_region *region);
 

@@ -37,12 +37,13 @@ struct hnuma_scratch_attr {
 	enum hnuma_backing least_backing; /* fail rather than take less than this */
 	enum hnuma_policy policy; /* PREFERRED: a thread may borrow a space of another node */
 	unsigned flags;		  /* HNUMA_RELAXED, HNUMA_NO_DUMP */
+	const struct hnuma_hooks *hooks; /* of its regions; NULL: none */
 };
 
 #define HNUMA_SCRATCH_ATTR_INIT                                                                    \
 	{                                                                                          \
 		sizeof(struct hnuma_scratch_attr), (size_t)64 * 1024, 0, {{0}}, HNUMA_BACKING_THP, \
-			HNUMA_POLICY_BIND, 0                                                       \
+			HNUMA_POLICY_BIND, 0, NULL                                                 \
 	}
 
 struct hnuma_scratch_stats {
