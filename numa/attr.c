@@ -20,9 +20,8 @@ static const char *name_flags(unsigned flags, char *text, size_t size)
 		unsigned flag;
 		const char *name;
 	} known[] = {
-		{HNUMA_RELAXED, "HNUMA_RELAXED"},
-		{HNUMA_INHERIT, "HNUMA_INHERIT"},
-		{HNUMA_NO_DUMP, "HNUMA_NO_DUMP"},
+		{HNUMA_RELAXED, "HNUMA_RELAXED"},   {HNUMA_INHERIT, "HNUMA_INHERIT"},
+		{HNUMA_NO_DUMP, "HNUMA_NO_DUMP"},   {HNUMA_SHARED, "HNUMA_SHARED"},
 		{HNUMA_HARDENED, "HNUMA_HARDENED"},
 	};
 	size_t used = 0;

@@ -2,10 +2,10 @@
 /*
  * numa/backing.c - one rung of the ladder: reserve addresses, map, bind, populate, look; or undo.
  *
- *	reserve      hugetlb: | no access                              |
- *	             else:    | read and write                         |
- *	map          hugetlb: | guard | memfd, shared          | guard |
- *	             else:    | guard | private, anonymous     | guard |
+ *	reserve      of a file: | no access                              |
+ *	             else:      | read and write                         |
+ *	map          of a file: | guard | memfd, shared          | guard |
+ *	             else:      | guard | private, anonymous     | guard |
  *
  * Only a mapping that cannot fail is ever put over another one: kernels before 6.12 take the old
  * mapping away first, and when the new one then fails, another thread's mmap() can land in the hole,
@@ -31,9 +31,6 @@
 #include "numa/region.h"
 #include "numa/sys.h"
 
-#ifndef MFD_HUGE_2MB
-#define MFD_HUGE_2MB (21u << 26)
-#endif
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
 #endif
@@ -60,12 +57,17 @@ void hnuma_backing_add_reason(struct hnuma_region *region, const char *format, .
 	va_end(args);
 }
 
-/* Undo cannot go back on its way: what the kernel refuses once, it is asked twice. */
-static int unmap(void *address, size_t size_bytes)
+/* Are its pages those of a file? */
+static bool has_file(const struct hnuma_request *request, enum hnuma_backing backing)
 {
-	int error = hnuma_sys.unmap(address, size_bytes);
+	return backing == HNUMA_BACKING_HUGETLB || (request->attr->flags & HNUMA_SHARED);
+}
 
-	return error ? hnuma_sys.unmap(address, size_bytes) : 0;
+static void close_file(struct hnuma_region *region)
+{
+	if (region->fd >= 0)
+		(void)hnuma_sys.close(region->fd);
+	region->fd = -1;
 }
 
 int hnuma_backing_release(struct hnuma_region *region)
@@ -75,27 +77,33 @@ int hnuma_backing_release(struct hnuma_region *region)
 	if (!region->reservation)
 		return 0;
 	error = hnuma_sys.unmap(region->reservation, region->reservation_bytes);
-	if (!error)
-		region->reservation = NULL;
-	return error;
+	if (error)
+		return error;
+	region->reservation = NULL;
+	close_file(region);
+	return 0;
 }
 
 void hnuma_backing_undo(struct hnuma_region *region)
 {
+	/* Undo cannot go back on its way: what the kernel refuses once, it is asked twice. */
 	if (hnuma_backing_release(region))
 		(void)hnuma_backing_release(region);
 	region->reservation = NULL;
+	close_file(region);
 }
 
-static int reserve(struct hnuma_region *region, int protection, int flags)
+/* Files are put into a reservation that is none of memory, only of addresses. */
+static int reserve(struct hnuma_region *region, bool for_file)
 {
+	const int protection = for_file ? PROT_NONE : PROT_READ | PROT_WRITE;
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | (for_file ? MAP_NORESERVE : 0);
 	size_t length = region->size_bytes + HNUMA_HUGEPAGE + base_page_size();
 	void *address = NULL;
 	uintptr_t first;
 	int error;
 
-	error = hnuma_sys.map(&address, length, protection, MAP_PRIVATE | MAP_ANONYMOUS | flags,
-			      -1);
+	error = hnuma_sys.map(&address, length, protection, flags, -1);
 	if (error)
 		return hnuma_error_set(error,
 				       "mapping %zu bytes: %s (look at ulimit -v and -d, and at "
@@ -142,55 +150,13 @@ static void name_mapping(const struct hnuma_request *request, char *name)
 			 request->node);
 }
 
-static int map_memfd(struct hnuma_region *region, const struct hnuma_request *request, int fd)
-{
-	void *trial = NULL, *address = region->base;
-	size_t size = region->size_bytes;
-	int error;
-
-	error = hnuma_sys.truncate(fd, (off_t)size);
-	if (error)
-		return hnuma_error_set(error, "ftruncate of %zu bytes of huge pages: %s", size,
-				       hnuma_strerror(error));
-	error = hnuma_sys.map(&trial, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
-	/* The counts were in order a moment ago. */
-	if (error == -ENOMEM && hnuma_limit_check_hugetlb(request, true))
-		return error;
-	if (error)
-		return hnuma_error_set(
-			error,
-			"mmap of %zu pages of 2 MB: %s (too few are free and "
-			"unpromised, of which `echo N > /proc/sys/vm/nr_hugepages` sets aside "
-			"N in all; or a limit that cannot be seen from here stands in the way)",
-			size / HNUMA_HUGEPAGE, hnuma_strerror(error));
-	error = unmap(trial, size);
-	if (!error)
-		error = hnuma_sys.map(&address, size, PROT_READ | PROT_WRITE,
-				      MAP_SHARED | MAP_FIXED, fd);
-	if (!error)
-		return 0;
-	/* A mapping that cannot be taken away must at least not keep the pages. */
-	(void)hnuma_sys.truncate(fd, 0);
-	return hnuma_error_set(error, "mapping %zu pages of 2 MB in place: %s",
-			       size / HNUMA_HUGEPAGE, hnuma_strerror(error));
-}
-
-static int map_hugetlb(struct hnuma_region *region, const struct hnuma_request *request)
+static int map_file(struct hnuma_region *region, const struct hnuma_request *request,
+		    enum hnuma_backing backing)
 {
 	char name[MAPPING_NAME_BYTES];
-	int fd, error;
 
 	name_mapping(request, name);
-	fd = hnuma_sys.memfd(name, MFD_CLOEXEC | MFD_HUGETLB | MFD_HUGE_2MB);
-	if (fd < 0)
-		return hnuma_error_set(fd,
-				       "memfd_create with pages of 2 MB: %s (this kernel or its "
-				       "seccomp profile does not give them)",
-				       hnuma_strerror(fd));
-	error = map_memfd(region, request, fd);
-	/* The mapping keeps the file: unmapping it will give everything back. */
-	(void)hnuma_sys.close(fd);
-	return error;
+	return hnuma_file_make(region, request, backing == HNUMA_BACKING_HUGETLB, name);
 }
 
 /*
@@ -243,8 +209,8 @@ static int map_bound(struct hnuma_region *region, struct hnuma_request *request,
 		if (error)
 			return error;
 	}
-	error = backing == HNUMA_BACKING_HUGETLB ? map_hugetlb(region, request)
-						 : map_private(region);
+	error = has_file(request, backing) ? map_file(region, request, backing)
+					   : map_private(region);
 	if (!error && request->is_bound) {
 		error = hnuma_place_bind(region->base, region->size_bytes, &request->place);
 		if (error)
@@ -319,11 +285,11 @@ static int populate(struct hnuma_region *region, struct hnuma_request *request,
 	return explain_populate(request, backing, error);
 }
 
-static int set_fork_rule(struct hnuma_region *region, const struct hnuma_request *request)
+static int set_fork_rule(struct hnuma_region *region)
 {
 	int error;
 
-	if (request->attr->flags & HNUMA_INHERIT)
+	if (region->is_inherited)
 		return 0;
 	error = hnuma_sys.advise(region->reservation, region->reservation_bytes, MADV_DONTFORK);
 	if (error)
@@ -423,12 +389,12 @@ static int fill(struct hnuma_region *region, struct hnuma_request *request,
 	char name[MAPPING_NAME_BYTES];
 	int error;
 
-	error = set_fork_rule(region, request);
+	error = set_fork_rule(region);
 	if (!error)
 		error = set_dump_rule(region, request);
 	if (error)
 		return error;
-	if (backing != HNUMA_BACKING_HUGETLB) {
+	if (!has_file(request, backing)) {
 		/* Many kernels are built without; nothing depends on it. */
 		name_mapping(request, name);
 		(void)hnuma_sys.name(region->base, region->size_bytes, name);
@@ -462,12 +428,35 @@ int hnuma_backing_take(struct hnuma_region *region, struct hnuma_request *reques
 		request->is_final = !is_hugetlb;
 		return error;
 	}
-	/* Hugetlb pages are put into a reservation that is none of memory, only of addresses. */
-	error = is_hugetlb ? reserve(region, PROT_NONE, MAP_NORESERVE)
-			   : reserve(region, PROT_READ | PROT_WRITE, 0);
+	error = reserve(region, has_file(request, backing));
 	if (error)
 		return error;
 	error = map_bound(region, request, backing);
+	if (!error)
+		error = fill(region, request, backing);
+	if (error)
+		hnuma_backing_undo(region);
+	return error;
+}
+
+int hnuma_backing_open(struct hnuma_region *region, struct hnuma_request *request, int fd,
+		       bool is_hugetlb)
+{
+	const enum hnuma_backing backing = is_hugetlb ? HNUMA_BACKING_HUGETLB : HNUMA_BACKING_THP;
+	int error;
+
+	if (backing < request->attr->least_backing)
+		return hnuma_error_set(-ENOMEM, "the file has no hugetlb pages");
+	error = reserve(region, true);
+	if (error)
+		return error;
+	region->fd = hnuma_sys.duplicate(fd);
+	if (region->fd < 0)
+		error = hnuma_error_set(region->fd, "a copy of descriptor %d: %s", fd,
+					hnuma_strerror(region->fd));
+	else
+		error = hnuma_file_map(region, request, region->fd, is_hugetlb);
+	/* Its policy is its maker's. */
 	if (!error)
 		error = fill(region, request, backing);
 	if (error)

@@ -120,7 +120,7 @@ int hnuma_region_verify_range(const struct hnuma_region *region, size_t offset, 
 void hnuma_placement_add(struct hnuma_placement *sum, const struct hnuma_placement *more);
 
 /* The flags that everything made of regions takes; a region itself takes HNUMA_INHERIT, too. */
-#define HNUMA_OBJECT_FLAGS (HNUMA_RELAXED | HNUMA_NO_DUMP)
+#define HNUMA_OBJECT_FLAGS (HNUMA_RELAXED | HNUMA_NO_DUMP | HNUMA_SHARED)
 /* And what a pool takes besides, or a manager for its pool. */
 #define HNUMA_POOL_FLAGS (HNUMA_OBJECT_FLAGS | HNUMA_HARDENED)
 

@@ -76,7 +76,7 @@ static void cut(const struct hnuma_region *region, size_t piece_bytes, size_t in
 	piece->node = region->node;
 	piece->backing = region->backing;
 	piece->page_size = region->page_size;
-	piece->fd = -1;
+	piece->fd = region->fd;
 }
 
 /* Call `made` for the next piece. */

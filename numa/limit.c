@@ -236,13 +236,19 @@ static bool has_line(const char *path, const char *begin)
 int hnuma_limit_explain_thp(const struct hnuma_request *request, size_t huge_bytes,
 			    int collapse_error)
 {
+	const bool is_shared = request->attr->flags & HNUMA_SHARED;
 	const char *advice = "free memory may lie in pieces: echo 1 > /proc/sys/vm/compact_memory";
 	char enabled[64];
 
 	if (has_line("/proc/self/status", "THP_enabled:\t0"))
 		advice = "this process has them switched off (prctl PR_SET_THP_DISABLE)";
-	else if (hnuma_procfs_read(THP_DIRECTORY "/enabled", enabled, sizeof(enabled)) < 0)
+	else if (hnuma_procfs_read(is_shared ? THP_DIRECTORY "/shmem_enabled"
+					     : THP_DIRECTORY "/enabled",
+				   enabled, sizeof(enabled)) < 0)
 		advice = "this kernel has none, or /sys is missing";
+	else if (is_shared && strstr(enabled, "[never]"))
+		advice = "they are switched off for shared memory: echo advise > " THP_DIRECTORY
+			 "/shmem_enabled";
 	else if (strstr(enabled, "[never]"))
 		advice = "they are switched off: echo madvise > " THP_DIRECTORY "/enabled";
 	return hnuma_error_set(-ENOMEM,

@@ -75,16 +75,29 @@ static void enlist(struct hnuma_region *region, const struct hnuma_request *requ
 	region->listing = hnuma_directory_add(&entry);
 }
 
+/* Fill a region: with pages of its own, or those of a file that another region has. */
+static int obtain(struct hnuma_region *region, struct hnuma_request *request, int fd,
+		  bool is_hugetlb)
+{
+	int error;
+
+	if (fd < 0)
+		return go_down_ladder(region, request);
+	error = hnuma_backing_open(region, request, fd, is_hugetlb);
+	return error ? hnuma_error_prefix(error, "%s of %zu bytes in a file: ", request->name,
+					  request->size_bytes)
+		     : 0;
+}
+
+/* fd: as obtain(). */
 static int create(struct hnuma_region **out, const struct hnuma_topology *topology,
-		  const struct hnuma_region_attr *attr)
+		  const struct hnuma_region_attr *attr, int fd, bool is_hugetlb)
 {
 	struct hnuma_request request;
 	struct hnuma_region *region;
 	int error;
 
-	error = hnuma_hooks_refuse("hnuma_region_create");
-	if (!error)
-		error = hnuma_request_init(&request, topology, attr);
+	error = hnuma_request_init(&request, topology, attr);
 	if (error)
 		return error;
 	if (hnuma_process_watch_forks())
@@ -93,13 +106,14 @@ static int create(struct hnuma_region **out, const struct hnuma_topology *topolo
 	if (!region)
 		goto no_memory;
 	region->epoch = hnuma_process_epoch;
-	region->is_inherited = attr->flags & HNUMA_INHERIT;
+	region->is_inherited = attr->flags & (HNUMA_INHERIT | HNUMA_SHARED);
 	region->size_bytes = request.size_bytes;
 	region->wanted = request.nodes;
+	region->fd = -1;
 	if (!request.is_bound)
 		hnuma_backing_add_reason(region, "topology unknown (/sys/devices/system/node is "
 						 "missing): not bound to any node");
-	error = go_down_ladder(region, &request);
+	error = obtain(region, &request, fd, is_hugetlb);
 	if (error)
 		goto free_region;
 	error = hnuma_hooks_made(region, attr->hooks);
@@ -130,7 +144,50 @@ int hnuma_region_create(struct hnuma_region **out, const struct hnuma_topology *
 	*out = NULL;
 	/* A thread that was cancelled half-way would leave pages and its policy behind. */
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &previous);
-	error = create(out, topology, attr);
+	error = hnuma_hooks_refuse("hnuma_region_create");
+	if (!error)
+		error = create(out, topology, attr, -1, false);
+	pthread_setcancelstate(previous, &previous);
+	return error;
+}
+
+/* The attributes with the file's size in them. */
+static int complete(struct hnuma_region_attr *attr, const struct hnuma_sys_file *file)
+{
+	const size_t asked = (attr->size + HNUMA_HUGEPAGE - 1) & ~(HNUMA_HUGEPAGE - 1);
+
+	if (attr->size && asked != file->size)
+		return hnuma_error_set(-EINVAL,
+				       "a file of %llu bytes, where a region of %zu was expected",
+				       (unsigned long long)file->size, attr->size);
+	attr->size = (size_t)file->size;
+	attr->flags |= HNUMA_SHARED;
+	return 0;
+}
+
+int hnuma_region_open(struct hnuma_region **out, const struct hnuma_topology *topology, int fd,
+		      const struct hnuma_region_attr *attr)
+{
+	struct hnuma_region_attr whole;
+	struct hnuma_sys_file file;
+	int previous, error;
+
+	if (!out || !attr)
+		return hnuma_error_set(-EINVAL, "hnuma_region_open: %s is NULL",
+				       out ? "attr" : "out");
+	*out = NULL;
+	/* Of another library: too little may be there to be copied. It is refused with the others. */
+	if (attr->struct_size != sizeof(whole))
+		return create(out, topology, attr, fd, false);
+	whole = *attr;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &previous);
+	error = hnuma_hooks_refuse("hnuma_region_open");
+	if (!error)
+		error = hnuma_file_check(fd, &file);
+	if (!error)
+		error = complete(&whole, &file);
+	if (!error)
+		error = create(out, topology, &whole, fd, file.is_hugetlb);
 	pthread_setcancelstate(previous, &previous);
 	return error;
 }
@@ -177,6 +234,32 @@ void *hnuma_region_base(const struct hnuma_region *region)
 		return NULL;
 	}
 	return region->base;
+}
+
+int hnuma_region_fd(const struct hnuma_region *region)
+{
+	if (!region)
+		return hnuma_error_set(-EINVAL, "hnuma_region_fd: region is NULL");
+	if (is_parents(region))
+		return hnuma_process_refuse("region");
+	if (region->fd < 0)
+		return hnuma_error_set(-EBADF, "the region is not shared: it has no file that "
+					       "could be used; make it with HNUMA_SHARED");
+	return region->fd;
+}
+
+int hnuma_region_offset(const struct hnuma_region *region, const void *address, size_t *offset)
+{
+	size_t distance;
+
+	if (!region || !offset)
+		return hnuma_error_set(-EINVAL, "hnuma_region_offset: %s is NULL",
+				       region ? "offset" : "region");
+	distance = (uintptr_t)address - (uintptr_t)region->base;
+	if (distance >= region->size_bytes)
+		return hnuma_error_set(-EFAULT, "%p is not in the region", address);
+	*offset = distance;
+	return 0;
 }
 
 size_t hnuma_region_size(const struct hnuma_region *region)

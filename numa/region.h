@@ -6,6 +6,7 @@
  *	request.c   is the request sound, and which nodes does it mean?
  *	limit.c     does a count or a limit make it certain that it will fail?
  *	backing.c   one rung: reserve, map, bind, populate, survey; or undo
+ *	file.c      the file that hugetlb pages and shared ones are of
  *	verify.c    what the kernel says of the pages
  *	hooks.c     registration, piece by piece
  *
@@ -17,6 +18,7 @@
 #include <hugenuma.h>
 
 #include "numa/place.h"
+#include "numa/sys.h"
 
 #define HNUMA_REASON_BYTES 1024
 #define HNUMA_NAME_MAX	   32
@@ -41,6 +43,7 @@ struct hnuma_region {
 	int node;		     /* for hnuma_region_info() */
 	struct hnuma_nodeset wanted; /* the nodes that count as "here" */
 	char reason[HNUMA_REASON_BYTES];
+	int fd; /* of a shared region's file; -1 */
 
 	struct hnuma_hooks hooks; /* struct_size 0: none */
 	void **handles;		  /* one for each piece */
@@ -91,7 +94,14 @@ int hnuma_limit_explain_thp(const struct hnuma_request *request, size_t huge_byt
 int hnuma_backing_take(struct hnuma_region *region, struct hnuma_request *request,
 		       enum hnuma_backing backing);
 
-/* Unmap the region's reservation. Returns 0 or the kernel's answer, and then it is as it was. */
+/*
+ * backing.c: fill the region with the pages of a file that hnuma_file_check() has looked at; the
+ * descriptor stays the caller's. As hnuma_backing_take(), but nothing is bound.
+ */
+int hnuma_backing_open(struct hnuma_region *region, struct hnuma_request *request, int fd,
+		       bool is_hugetlb);
+
+/* Unmap the region's reservation and close its file. Returns 0 or the kernel's answer, and then it is as it was. */
 int hnuma_backing_release(struct hnuma_region *region);
 
 /* Add a sentence to region->reason; it is cut when it is too long. */
@@ -122,6 +132,22 @@ size_t hnuma_verify_page_size(const struct hnuma_region *region, size_t *huge_by
  */
 int hnuma_verify_places(const struct hnuma_region *region, size_t offset, size_t size,
 			size_t page_size, struct hnuma_place_count *count);
+
+/* file.c: each returns 0, or a negative errno with the message set. */
+
+/*
+ * Make a file of the request's size and map it at the region's base; into region->fd, sealed, for a
+ * shared region, else it is closed.
+ */
+int hnuma_file_make(struct hnuma_region *region, const struct hnuma_request *request,
+		    bool is_hugetlb, const char *name);
+
+/* Map a file at the region's base, where addresses are reserved. */
+int hnuma_file_map(struct hnuma_region *region, const struct hnuma_request *request, int fd,
+		   bool is_hugetlb);
+
+/* Could this descriptor be a shared region's? Fills *file. -EINVAL when not. */
+int hnuma_file_check(int fd, struct hnuma_sys_file *file);
 
 /* hooks.c */
 

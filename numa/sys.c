@@ -9,13 +9,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <numaif.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "numa/sys.h"
@@ -66,6 +69,34 @@ static int sys_truncate(int fd, off_t length)
 	    (rlim_t)length > limit.rlim_cur)
 		return -EFBIG;
 	return answer(ftruncate(fd, length));
+}
+
+static int sys_add_seals(int fd, int seals)
+{
+	return answer(fcntl(fd, F_ADD_SEALS, seals));
+}
+
+static int sys_get_seals(int fd)
+{
+	return answer(fcntl(fd, F_GET_SEALS));
+}
+
+static int sys_duplicate(int fd)
+{
+	return answer(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+}
+
+static int sys_describe(int fd, struct hnuma_sys_file *file)
+{
+	struct statfs system;
+	struct stat status;
+
+	if (fstat(fd, &status) || fstatfs(fd, &system))
+		return -errno;
+	file->size = (uint64_t)status.st_size;
+	file->page_size = (size_t)system.f_bsize;
+	file->is_hugetlb = (uint64_t)system.f_type == HUGETLBFS_MAGIC;
+	return 0;
 }
 
 static int sys_name(void *address, size_t length, const char *name)
@@ -147,6 +178,10 @@ struct hnuma_sys hnuma_sys = {
 	.advise = sys_advise,
 	.memfd = sys_memfd,
 	.truncate = sys_truncate,
+	.add_seals = sys_add_seals,
+	.get_seals = sys_get_seals,
+	.duplicate = sys_duplicate,
+	.describe = sys_describe,
 	.name = sys_name,
 	.get_policy = sys_get_policy,
 	.set_policy = sys_set_policy,

@@ -10,9 +10,18 @@
 #ifndef HNUMA_NUMA_SYS_H
 #define HNUMA_NUMA_SYS_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+
+/* What a descriptor leads to. */
+struct hnuma_sys_file {
+	uint64_t size;	  /* bytes */
+	size_t page_size; /* of its file system's pages or blocks, in bytes */
+	bool is_hugetlb;
+};
 
 struct hnuma_sys {
 	/* mmap(): *address is the wish on entry (NULL: none) and the place on success. */
@@ -22,6 +31,12 @@ struct hnuma_sys {
 	/* memfd_create() and ftruncate(): a descriptor, or -errno. Never SIGXFSZ, but -EFBIG. */
 	int (*memfd)(const char *name, unsigned flags);
 	int (*truncate)(int fd, off_t length);
+	/* fcntl(): F_ADD_SEALS; F_GET_SEALS, the seals or -errno; F_DUPFD_CLOEXEC, the copy or -errno. */
+	int (*add_seals)(int fd, int seals);
+	int (*get_seals)(int fd);
+	int (*duplicate)(int fd);
+	/* fstat() and fstatfs() */
+	int (*describe)(int fd, struct hnuma_sys_file *file);
 	/* prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME): name a private anonymous mapping. */
 	int (*name)(void *address, size_t length, const char *name);
 

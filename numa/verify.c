@@ -2,7 +2,7 @@
 /*
  * numa/verify.c - what the kernel says of a region's pages: how large they are, where they lie.
  *
- *	size    /proc/self/smaps: KernelPageSize, AnonHugePages
+ *	size    /proc/self/smaps: KernelPageSize, AnonHugePages, ShmemPmdMapped
  *	place   move_pages() without targets, page by page; where that is refused
  *	        /proc/self/numa_maps, which adds up the pages of each mapping; where that tells
  *	        nothing either, "unknown"
@@ -49,7 +49,8 @@ static void read_sizes(struct hnuma_procfs_lines *lines, const struct hnuma_regi
 			is_ours = begin >= first && end <= behind;
 			if (is_ours)
 				sizes->covered_bytes += end - begin;
-		} else if (is_ours && hnuma_maps_parse_kb(line, "AnonHugePages:", &bytes)) {
+		} else if (is_ours && (hnuma_maps_parse_kb(line, "AnonHugePages:", &bytes) ||
+				       hnuma_maps_parse_kb(line, "ShmemPmdMapped:", &bytes))) {
 			sizes->huge_bytes += bytes;
 		} else if (is_ours && hnuma_maps_parse_kb(line, "KernelPageSize:", &bytes)) {
 			if (!sizes->smallest_page || bytes < sizes->smallest_page)

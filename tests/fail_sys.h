@@ -22,6 +22,7 @@ enum fail_entry {
 	FAIL_ADVISE,
 	FAIL_MEMFD,
 	FAIL_TRUNCATE,
+	FAIL_ADD_SEALS,
 	FAIL_NAME,
 	FAIL_GET_POLICY,
 	FAIL_SET_POLICY,
@@ -33,6 +34,9 @@ enum fail_entry {
 	FAIL_READ,
 	FAIL_CLOSE,
 	FAIL_READ_PROCESS,
+	FAIL_GET_SEALS, /* these three when a file is opened only: test_share.c */
+	FAIL_DUPLICATE,
+	FAIL_DESCRIBE,
 	FAIL_MALLOC,
 	FAIL_NR_ENTRIES,
 };
@@ -111,6 +115,34 @@ static int fail_truncate(int fd, off_t length)
 	if (fail_sys_is_due(FAIL_TRUNCATE))
 		return fail_sys.error;
 	return fail_sys.real.truncate(fd, length);
+}
+
+static int fail_add_seals(int fd, int seals)
+{
+	if (fail_sys_is_due(FAIL_ADD_SEALS))
+		return fail_sys.error;
+	return fail_sys.real.add_seals(fd, seals);
+}
+
+static int fail_get_seals(int fd)
+{
+	if (fail_sys_is_due(FAIL_GET_SEALS))
+		return fail_sys.error;
+	return fail_sys.real.get_seals(fd);
+}
+
+static int fail_duplicate(int fd)
+{
+	if (fail_sys_is_due(FAIL_DUPLICATE))
+		return fail_sys.error;
+	return fail_sys.real.duplicate(fd);
+}
+
+static int fail_describe(int fd, struct hnuma_sys_file *file)
+{
+	if (fail_sys_is_due(FAIL_DESCRIBE))
+		return fail_sys.error;
+	return fail_sys.real.describe(fd, file);
 }
 
 static int fail_name(void *address, size_t length, const char *name)
@@ -202,6 +234,10 @@ static void fail_sys_install(void)
 	hnuma_sys.advise = fail_advise;
 	hnuma_sys.memfd = fail_memfd;
 	hnuma_sys.truncate = fail_truncate;
+	hnuma_sys.add_seals = fail_add_seals;
+	hnuma_sys.get_seals = fail_get_seals;
+	hnuma_sys.duplicate = fail_duplicate;
+	hnuma_sys.describe = fail_describe;
 	hnuma_sys.name = fail_name;
 	hnuma_sys.get_policy = fail_get_policy;
 	hnuma_sys.set_policy = fail_set_policy;

@@ -37,7 +37,7 @@ struct hnuma_arena_attr {
 	int node;			  /* for BIND and PREFERRED */
 	enum hnuma_backing least_backing; /* fail rather than take less than this */
 	enum hnuma_policy policy;
-	unsigned flags;			 /* HNUMA_RELAXED, HNUMA_NO_DUMP */
+	unsigned flags;			 /* HNUMA_RELAXED, HNUMA_NO_DUMP, HNUMA_SHARED */
 	struct hnuma_nodeset nodes;	 /* for INTERLEAVE; empty: every allowed node with memory */
 	const struct hnuma_hooks *hooks; /* of its region; NULL: none */
 };

@@ -21,8 +21,8 @@
  * Numbers may have gaps. Sizes are bytes in size_t.
  *
  * After fork() the child may not use its parent's objects: calls return -EOWNERDEAD, or NULL with
- * errno set to EOWNERDEAD. Memory of a region that was made with HNUMA_INHERIT stays readable and
- * writable in the child.
+ * errno set to EOWNERDEAD. Memory of a region that was made with HNUMA_INHERIT or HNUMA_SHARED
+ * stays readable and writable in the child.
  */
 #ifndef HUGENUMA_BASE_H
 #define HUGENUMA_BASE_H
@@ -95,6 +95,12 @@ enum hnuma_policy {
  * manager of a process, unless that runs with more rights than its user.
  */
 #define HNUMA_HARDENED (1u << 3)
+
+/*
+ * Let other processes have the memory: each region's file stays open, see hnuma_region_fd(), and can
+ * be passed on and mapped elsewhere (hnuma_region_open()). A child of fork() sees the memory, too.
+ */
+#define HNUMA_SHARED (1u << 4)
 
 /* A set of nodes. All zero means: the default of whatever it is given to. */
 #define HNUMA_MAX_NODES 1024

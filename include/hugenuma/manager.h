@@ -33,7 +33,7 @@ struct hnuma_config {
 	struct hnuma_nodeset nodes; /* empty: every allowed node with both CPUs and memory */
 	enum hnuma_backing least_backing; /* fail rather than take less than this */
 	enum hnuma_policy policy;	  /* BIND or PREFERRED */
-	unsigned flags;			  /* HNUMA_RELAXED, HNUMA_NO_DUMP, HNUMA_HARDENED */
+	unsigned flags; /* HNUMA_RELAXED, HNUMA_NO_DUMP, HNUMA_SHARED, HNUMA_HARDENED */
 	/* Of its regions; NULL: none. hnuma_manager_config() gives what was asked. */
 	const struct hnuma_hooks *hooks;
 };

@@ -70,8 +70,8 @@ struct hnuma_pool_attr {
 	struct hnuma_nodeset nodes;	  /* empty: every allowed node with both CPUs and memory */
 	enum hnuma_backing least_backing; /* fail rather than take less than this */
 	enum hnuma_policy policy;	  /* PREFERRED: acquire may take from another node */
-	unsigned flags;			  /* HNUMA_RELAXED, HNUMA_NO_DUMP, HNUMA_HARDENED */
-	const struct hnuma_hooks *hooks;  /* of its regions; NULL: none */
+	unsigned flags; /* HNUMA_RELAXED, HNUMA_NO_DUMP, HNUMA_SHARED, HNUMA_HARDENED */
+	const struct hnuma_hooks *hooks; /* of its regions; NULL: none */
 };
 
 #define HNUMA_POOL_ATTR_INIT                                                       \

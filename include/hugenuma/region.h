@@ -32,7 +32,7 @@ struct hnuma_region_attr {
 	int node;			  /* for BIND and PREFERRED */
 	enum hnuma_backing least_backing; /* fail rather than take less than this */
 	enum hnuma_policy policy;
-	unsigned flags;		    /* HNUMA_RELAXED, HNUMA_INHERIT, HNUMA_NO_DUMP */
+	unsigned flags;		    /* HNUMA_RELAXED, HNUMA_INHERIT, HNUMA_NO_DUMP, HNUMA_SHARED */
 	struct hnuma_nodeset nodes; /* for INTERLEAVE; empty: every allowed node with memory */
 	/*
 	 * Shown in /proc/PID/maps as hugenuma:NAME:nodeN. At most 32 of the characters
@@ -103,6 +103,46 @@ HNUMA_API HNUMA_MUST_CHECK int hnuma_region_create(struct hnuma_region **out,
  * Returns 0, -ENOMEM, -EBUSY (in a hook), -EOWNERDEAD (in a child of fork()).
  */
 HNUMA_API int hnuma_region_destroy(struct hnuma_region *region);
+
+/*
+ * Map the memory of a shared region that another process, or this one, has made.
+ *
+ * @fd    its file's descriptor, as hnuma_region_fd() gave it there, for reading and writing. It stays
+ *        the caller's; the region has a copy of its own.
+ * @attr  as for hnuma_region_create(), but that nothing is bound: the pages lie where they lie. With
+ *        HNUMA_POLICY_BIND the call fails when one is not on attr.node. A size other than 0 must be
+ *        the file's. HNUMA_SHARED is implied.
+ *
+ * Every page is present when the call returns, and verified; hnuma_region_verify() asks for this
+ * process's view, whose answer is the same for all that have the memory. The memory goes when the
+ * last of them has destroyed its region and closed the descriptors.
+ *
+ * Returns 0, or what hnuma_region_create() returns, for the same reasons, but for -EIO also when a
+ * page does not lie on the node; -EINVAL also for a file that is none of a shared region or has
+ * another size than asked; -ENOMEM also when its pages are less than attr.least_backing; -EBADF (no
+ * descriptor), -EACCES (not for reading and writing), -EMFILE.
+ */
+HNUMA_API HNUMA_MUST_CHECK int hnuma_region_open(struct hnuma_region **out,
+						 const struct hnuma_topology *topology, int fd,
+						 const struct hnuma_region_attr *attr);
+
+/*
+ * The descriptor of a shared region's file. It belongs to the region: pass it on (SCM_RIGHTS), or let
+ * a program that is executed inherit it, but do not close it. It is close-on-exec. The file is as
+ * large as the region and sealed at that size.
+ *
+ * Returns it, or -EBADF (not made with HNUMA_SHARED), -EINVAL (NULL), -EOWNERDEAD.
+ */
+HNUMA_API int hnuma_region_fd(const struct hnuma_region *region);
+
+/*
+ * How far an address is from the region's base: what names a place to another process, which has the
+ * same memory elsewhere.
+ *
+ * Returns 0, -EFAULT (not in the region), -EINVAL (NULL).
+ */
+HNUMA_API int hnuma_region_offset(const struct hnuma_region *region, const void *address,
+				  size_t *offset);
 
 /* The first byte, aligned to 2 MB. NULL, errno EOWNERDEAD, in a child of fork(). */
 HNUMA_API void *hnuma_region_base(const struct hnuma_region *region);

@@ -36,7 +36,7 @@ struct hnuma_scratch_attr {
 	struct hnuma_nodeset nodes;	  /* empty: every allowed node with both CPUs and memory */
 	enum hnuma_backing least_backing; /* fail rather than take less than this */
 	enum hnuma_policy policy; /* PREFERRED: a thread may borrow a space of another node */
-	unsigned flags;		  /* HNUMA_RELAXED, HNUMA_NO_DUMP */
+	unsigned flags;		  /* HNUMA_RELAXED, HNUMA_NO_DUMP, HNUMA_SHARED */
 	const struct hnuma_hooks *hooks; /* of its regions; NULL: none */
 };
 
