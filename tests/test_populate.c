@@ -66,6 +66,7 @@ static unsigned nr_callers, nr_pieces, nr_open_to_signals, nr_unpinned;
 static size_t populated_bytes, largest_piece;
 static int fail_piece; /* which piece fails; 0: none */
 static int fail_error;
+static pid_t failed_thread; /* to which a piece failed; 0: none */
 
 /*
  * Is a CPU the node's own? Asked of the system: the library also counts those to a node that have no
@@ -115,13 +116,25 @@ static int note_piece(size_t length)
 	return (int)nr_pieces == fail_piece ? fail_error : 0;
 }
 
+/* A failure is known to all when the thread has ended: until then the others' pieces take their time. */
+static void await_the_end_of(pid_t thread)
+{
+	while (thread && thread != gettid() && tgkill(getpid(), thread, 0) == 0)
+		usleep(100);
+}
+
 static int advise_noting(void *address, size_t length, int advice)
 {
 	int error;
+	pid_t failed;
 
 	pthread_mutex_lock(&lock);
 	error = note_piece(length);
+	if (error && error != -EINTR)
+		failed_thread = gettid();
+	failed = failed_thread;
 	pthread_mutex_unlock(&lock);
+	await_the_end_of(failed);
 	return error ? error : fail_sys.real.advise(address, length, advice);
 }
 
@@ -165,6 +178,7 @@ static int populate_mapping(void *memory, size_t size, unsigned nr_cpus)
 	nr_progress = nr_bad_progress = 0;
 	populated_bytes = largest_piece = progress_last = 0;
 	nr_created = 0;
+	failed_thread = 0;
 	main_thread = pthread_self();
 	fail_sys_install();
 	hnuma_sys.advise = advise_noting;
