@@ -162,7 +162,7 @@ void *hnuma_pool_acquire(struct hnuma_pool *pool, enum hnuma_class class_index)
 						       HNUMA_CACHE_TAKE_HIT);
 
 			if (likely(block != HNUMA_NO_BLOCK)) {
-				atomic_store_explicit(&cache->states[block], HNUMA_BLOCK_OUT,
+				atomic_store_explicit(&cache->states[block].is, HNUMA_BLOCK_OUT,
 						      memory_order_relaxed);
 				return cache->base + (block << HNUMA_BLOCK_SHIFT);
 			}
@@ -251,7 +251,7 @@ static inline int spot_find(const struct hnuma_pool *pool, struct hnuma_home *ne
  */
 static inline int take_back(const struct hnuma_pool *pool, struct spot *spot, void *buffer)
 {
-	_Atomic unsigned char *state = &spot->home->states[spot->block];
+	_Atomic unsigned char *state = &spot->home->states[spot->block].is;
 	unsigned char was = HNUMA_BLOCK_OUT;
 
 	if (unlikely(!atomic_compare_exchange_strong_explicit(
@@ -354,7 +354,7 @@ int hnuma_pool_release(struct hnuma_pool *pool, void *buffer)
 	block = offset >> HNUMA_BLOCK_SHIFT;
 	if (unlikely((offset & cache->mask) ||
 		     !atomic_compare_exchange_strong_explicit(
-			     &cache->states[block], &was, HNUMA_BLOCK_FREE, memory_order_acq_rel,
+			     &cache->states[block].is, &was, HNUMA_BLOCK_FREE, memory_order_acq_rel,
 			     memory_order_relaxed)))
 		return release(pool, buffer);
 	if (likely(hnuma_rseq_put(pool->rseq_offset, cache, cpu, (uint32_t)block)))

@@ -42,7 +42,8 @@ static struct books books_layout(unsigned nr_cpus, size_t nr_pages)
 	size_t at = nr_cpus * sizeof(struct hnuma_cpu);
 
 	books.states = at;
-	at += nr_pages * HNUMA_BLOCKS_PER_PAGE_MAX;
+	at += round_up(nr_pages * HNUMA_BLOCKS_PER_PAGE_MAX * sizeof(struct hnuma_state),
+		       HNUMA_CACHE_LINE);
 	books.page_classes = at;
 	at += round_up(nr_pages, HNUMA_CACHE_LINE);
 	books.pages = at;
@@ -200,7 +201,7 @@ static int home_build(struct hnuma_home *home, const struct hnuma_ground *ground
 	books = books_layout(home->nr_cpus, home->nr_pages);
 	base += place->books;
 	home->cpus = (struct hnuma_cpu *)base;
-	home->states = (_Atomic unsigned char *)(base + books.states);
+	home->states = (struct hnuma_state *)(base + books.states);
 	home->page_classes = (_Atomic unsigned char *)(base + books.page_classes);
 	home->pages = (struct hnuma_page *)(base + books.pages);
 	for (unsigned c = 0; c < HNUMA_NR_CLASSES; c++)
