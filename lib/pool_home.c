@@ -172,7 +172,7 @@ void hnuma_home_drain(struct hnuma_home *home, struct hnuma_cache *cache, unsign
 					   n, HNUMA_CACHE_TAKE_MOVE)) {
 		depot->count += n;
 		cache->drained += n;
-		return;
+		n = 0;
 	}
 	for (; n > 0; n--) {
 		uint32_t block =
