@@ -313,13 +313,14 @@ static void try_entry(const struct operation *operation, enum fail_entry entry,
 	}
 }
 
-static void try_operation(const struct operation *operation, enum fail_entry first,
+/* Returns whether there were the pages to try it with. */
+static bool try_operation(const struct operation *operation, enum fail_entry first,
 			  enum fail_entry last)
 {
 	struct check_state before;
 
 	if (!check_hugepages_exactly(home, operation->has_no_pages ? 0 : NR_FREE_PAGES))
-		return;
+		return false;
 	faults_choose(operation);
 	/* Once with nothing failing: then what is made only once has been made. */
 	if (operation->prepare)
@@ -330,21 +331,24 @@ static void try_operation(const struct operation *operation, enum fail_entry fir
 	check_snapshot(&before);
 	for (enum fail_entry entry = first; entry <= last; entry++)
 		try_entry(operation, entry, &before);
+	return true;
 }
 
 static void try_all(enum fail_entry first, enum fail_entry last)
 {
+	bool is_tried = false;
+
 	faults_init(topology, home);
 	open_bystander();
 	fail_sys_install();
 	for (unsigned i = 0; i < faults_nr_operations; i++)
-		try_operation(&faults_operations[i], first, last);
+		is_tried |= try_operation(&faults_operations[i], first, last);
 	fail_sys_remove();
 	close_bystander();
 	for (enum fail_entry entry = first; entry <= last; entry++) {
 		printf("\n    %lu failures of %s ", nr_failures[entry], calls[entry].name);
 		/* A call that never fails shows nothing. */
-		CU_ASSERT(nr_failures[entry] > 0);
+		CU_ASSERT(nr_failures[entry] > 0 || !is_tried);
 	}
 }
 
