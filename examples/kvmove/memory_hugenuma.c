@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * memory_hugenuma.c - blocks from a manager of the library. Its regions are few and stay as they are
- * from start to end, so that each is registered once and every block is in a window already.
+ * from start to end: hooks register each when it is made, and every block is in a window already.
  *
  * One node is served: the one this process runs on, which should be the one its network card is on.
  */
 #include "memory.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 /* Blocks that other CPUs have at hand, and pages that are dealt to another class, never starve us. */
@@ -18,9 +19,23 @@ static int complain(void)
 	return -1;
 }
 
-static int make(struct memory *memory)
+/* A piece of a region is there; no block lies in two of them. */
+static int made(void *windows, const struct hnuma_piece *piece, void **handle)
+{
+	(void)handle;
+	return windows_add(windows, piece->base, piece->size) ? -EIO : 0;
+}
+
+static void going(void *windows, const struct hnuma_piece *piece, void *handle)
+{
+	(void)handle;
+	windows_remove(windows, piece->base);
+}
+
+static int make(struct memory *memory, struct windows *windows)
 {
 	struct hnuma_config config = HNUMA_CONFIG_INIT;
+	struct hnuma_hooks hooks = HNUMA_HOOKS_INIT;
 
 	memory->node = hnuma_current_node(memory->topology);
 	/* Where the system does not tell of its nodes, none is bound and the manager chooses. */
@@ -33,37 +48,28 @@ static int make(struct memory *memory)
 	config.pool_bytes_per_node = memory->nr_blocks * memory->block_bytes + SPARE_BYTES;
 	config.least_backing = memory->least_backing;
 	config.flags = memory->is_relaxed ? HNUMA_RELAXED : 0;
+	hooks.made = made;
+	hooks.going = going;
+	hooks.arg = windows;
+	config.hooks = &hooks;
 	return hnuma_manager_create(&memory->manager, memory->topology, &config);
-}
-
-static const struct hnuma_region *region(const struct memory *memory)
-{
-	return hnuma_manager_region(memory->manager, memory->node);
 }
 
 static int open_memory(struct memory *memory, struct windows *windows)
 {
 	if (hnuma_topology_create(&memory->topology))
 		return complain();
-	if (make(memory)) {
+	if (make(memory, windows)) {
 		complain();
-		goto destroy_topology;
+		hnuma_topology_destroy(memory->topology);
+		return -1;
 	}
-	if (windows_add(windows, hnuma_region_base(region(memory)),
-			hnuma_region_size(region(memory))))
-		goto destroy_manager;
 	return 0;
-
-destroy_manager:
-	hnuma_manager_destroy(memory->manager);
-destroy_topology:
-	hnuma_topology_destroy(memory->topology);
-	return -1;
 }
 
 static int close_memory(struct memory *memory, struct windows *windows)
 {
-	windows_remove(windows, hnuma_region_base(region(memory)));
+	(void)windows; /* the hooks know them */
 	if (hnuma_manager_destroy(memory->manager))
 		return complain();
 	hnuma_topology_destroy(memory->topology);
