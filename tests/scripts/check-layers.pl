@@ -160,8 +160,9 @@ sub check_code {
 		my $line = 1 + (substr($bare, 0, $from) =~ tr/\n//);
 		problem("$file:$line", "may not name $what: $name");
 	}
-	# test_headers.c is there to include <hugenuma.h> before all else; guests have a build of their own.
-	if ($file =~ m{^(?:numa|lib|tools|bench|tests)/.*\.c$} && $file !~ m{^tests/(?:guests/|test_headers\.c$)}) {
+	# test_headers.c is there to include <hugenuma.h> before all else; guests have a build of their own,
+	# and so have the misuses, which are outside programs.
+	if ($file =~ m{^(?:numa|lib|tools|bench|tests)/.*\.c$} && $file !~ m{^tests/(?:guests/|misuse/|test_headers\.c$)}) {
 		my ($first) = $text =~ /^\s*#\s*include\s+(\S+)/m;
 		problem($file, 'does not include "config.h" before all else')
 			unless defined $first && $first eq '"config.h"';

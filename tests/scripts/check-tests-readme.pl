@@ -45,7 +45,7 @@ for my $line (split /\n/, $readme) {
 	for my $part (split /;/, $tests) {
 		my ($program) = $part =~ /`(test_\w+)`/;
 		check_case($row, $program, $_) for defined $program ? $part =~ /"([^"]+)"/g : ();
-		check_file($row, $_) for $part =~ /`((?:guests|scripts)\/[^`]+)`/g;
+		check_file($row, $_) for $part =~ /`((?:guests|misuse|scripts)\/[^`]+)`/g;
 	}
 }
 for my $row (1 .. 39) {
