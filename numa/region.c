@@ -14,6 +14,7 @@
 
 #include <hugenuma.h>
 
+#include "numa/atlas.h"
 #include "numa/directory.h"
 #include "numa/error.h"
 #include "numa/probe.h"
@@ -75,6 +76,21 @@ static void enlist(struct hnuma_region *region, const struct hnuma_request *requ
 	region->listing = hnuma_directory_add(&entry);
 }
 
+/* For signal handlers of this process. */
+static void show(const struct hnuma_region *region)
+{
+	const struct hnuma_region_place place = {
+		.region = region,
+		.base = region->base,
+		.size = region->size_bytes,
+		.backing = region->backing,
+		.page_size = region->page_size,
+		.node = region->node,
+	};
+
+	hnuma_atlas_show(region->slot, &place, region->epoch, region->is_inherited);
+}
+
 /* Fill a region: with pages of its own, or those of a file that another region has. */
 static int obtain(struct hnuma_region *region, struct hnuma_request *request, int fd,
 		  bool is_hugetlb)
@@ -105,6 +121,11 @@ static int create(struct hnuma_region **out, const struct hnuma_topology *topolo
 	region = calloc(1, sizeof(*region));
 	if (!region)
 		goto no_memory;
+	region->slot = hnuma_atlas_claim();
+	if (!region->slot) {
+		free(region);
+		goto no_memory;
+	}
 	region->epoch = hnuma_process_epoch;
 	region->is_inherited = attr->flags & (HNUMA_INHERIT | HNUMA_SHARED);
 	region->size_bytes = request.size_bytes;
@@ -119,6 +140,7 @@ static int create(struct hnuma_region **out, const struct hnuma_topology *topolo
 	error = hnuma_hooks_made(region, attr->hooks);
 	if (error)
 		goto undo;
+	show(region);
 	enlist(region, &request);
 	HNUMA_PROBE(region_made, region->base, region->size_bytes, region->node, region->backing);
 	*out = region;
@@ -127,6 +149,7 @@ static int create(struct hnuma_region **out, const struct hnuma_topology *topolo
 undo:
 	hnuma_backing_undo(region);
 free_region:
+	hnuma_atlas_free(region->slot);
 	free(region);
 	return error;
 no_memory:
@@ -209,14 +232,19 @@ int hnuma_region_destroy(struct hnuma_region *region)
 	if (error)
 		return error;
 	hnuma_hooks_going(region);
+	/* Hidden first: once it is unmapped, somebody else's memory may come to lie there. */
+	hnuma_atlas_hide(region->slot);
 	error = hnuma_backing_release(region);
-	if (error)
+	if (error) {
+		hnuma_atlas_unhide(region->slot);
 		return hnuma_error_set(
 			error,
 			"the region at %p of %zu bytes could not be unmapped: %s; it is as it was: "
 			"try again when this process has fewer mappings "
 			"(sysctl vm.max_map_count says how many it may have)",
 			(void *)region->base, region->size_bytes, hnuma_strerror(error));
+	}
+	hnuma_atlas_free(region->slot);
 	hnuma_directory_remove(region->listing);
 	HNUMA_PROBE(region_destroyed, region->base, region->size_bytes);
 	free(region);

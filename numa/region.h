@@ -24,9 +24,10 @@
 #define HNUMA_NAME_MAX	   32
 
 struct hnuma_region {
-	unsigned epoch;	   /* of the process that made it */
-	bool is_inherited; /* a child of fork() may use it */
-	uint64_t listing;  /* see numa/directory.h */
+	unsigned epoch;		       /* of the process that made it */
+	bool is_inherited;	       /* a child of fork() may use it */
+	uint64_t listing;	       /* see numa/directory.h */
+	struct hnuma_atlas_slot *slot; /* see numa/atlas.h */
 
 	/*
 	 *	reservation                                  + reservation_bytes

@@ -63,6 +63,17 @@ struct hnuma_region_info {
 	uint64_t reserved[4];
 };
 
+/* The region that an address is in. */
+struct hnuma_region_place {
+	const struct hnuma_region *region; /* valid as long as nobody destroys it */
+	void *base;			   /* its first byte, and how many it has */
+	size_t size;
+	enum hnuma_backing backing; /* as in struct hnuma_region_info */
+	size_t page_size;
+	int node;
+	uint64_t reserved[4];
+};
+
 /* Where pages lie. Always total == here + elsewhere + unknown. */
 struct hnuma_placement {
 	uint64_t pages_total;
@@ -156,6 +167,20 @@ HNUMA_API size_t hnuma_region_size(const struct hnuma_region *region);
  * Returns 0, -EINVAL (NULL).
  */
 HNUMA_API int hnuma_region_info(const struct hnuma_region *region, struct hnuma_region_info *info);
+
+/*
+ * Which region is an address in? Also the regions of arenas, pools, scratches and managers.
+ *
+ * May be called in a signal handler, such as that of SIGBUS, whatever it interrupted: it takes no
+ * lock, waits for nobody, and leaves errno and the message alone. A region that is made or
+ * destroyed at the same time may be found or not.
+ *
+ * @place  receives the answer; all zero when there is none.
+ *
+ * Returns 0, -ENOENT (in no region; in a child of fork(): in none that it has), -EINVAL (place is
+ * NULL).
+ */
+HNUMA_API int hnuma_region_of(const void *address, struct hnuma_region_place *place);
 
 /*
  * Ask the kernel where every page lies now. The kernel moves pages when memory is taken offline or

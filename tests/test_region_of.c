@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tests/test_region_of.c - which region an address is in: asked in signal handlers, and while
+ * regions come and go.
+ */
+#include "config.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <hugenuma.h>
+
+#include "numa/atlas.h"
+#include "numa/process.h"
+#include "numa/sys.h"
+#include "tests/check.h"
+
+static struct hnuma_topology *topology;
+
+static int home_node; /* asked once: not in threads */
+
+/* How many more allocations there is memory for; below 0: for all. */
+static atomic_int callocs_left = -1;
+
+void *__real_calloc(size_t nr, size_t size);
+void *__wrap_calloc(size_t nr, size_t size);
+
+void *__wrap_calloc(size_t nr, size_t size)
+{
+	int left = atomic_load(&callocs_left);
+
+	if (left == 0)
+		return NULL;
+	/* Only one thread is at work while it is not below 0. */
+	if (left > 0)
+		atomic_store(&callocs_left, left - 1);
+	return __real_calloc(nr, size);
+}
+
+static struct hnuma_region *open_region(unsigned flags)
+{
+	struct hnuma_region_attr attr = HNUMA_REGION_ATTR_INIT;
+	struct hnuma_region *region;
+
+	attr.size = 2 * HNUMA_HUGEPAGE;
+	attr.node = home_node;
+	attr.least_backing = HNUMA_BACKING_BASE;
+	attr.flags = flags;
+	CU_ASSERT_EQUAL_FATAL(hnuma_region_create(&region, topology, &attr), 0);
+	return region;
+}
+
+static bool is_in(const void *address, const struct hnuma_region *region)
+{
+	struct hnuma_region_place place;
+
+	return hnuma_region_of(address, &place) == 0 && place.region == region;
+}
+
+static bool is_nowhere(const void *address)
+{
+	struct hnuma_region_place place, nothing;
+
+	memset(&nothing, 0, sizeof(nothing));
+	return hnuma_region_of(address, &place) == -ENOENT &&
+	       memcmp(&place, &nothing, sizeof(place)) == 0;
+}
+
+static void test_found(void)
+{
+	struct hnuma_region *region = open_region(0), *other = open_region(0);
+	char *base = hnuma_region_base(region);
+	struct hnuma_region_place place;
+	struct hnuma_region_info info;
+	int on_stack = 0;
+
+	errno = 77;
+	CU_ASSERT_EQUAL(hnuma_region_of(base + 12345, &place), 0);
+	CU_ASSERT_EQUAL(errno, 77);
+	CU_ASSERT_EQUAL(hnuma_region_info(region, &info), 0);
+	CU_ASSERT(place.region == region && place.base == base && place.size == 2 * HNUMA_HUGEPAGE);
+	CU_ASSERT(place.node == info.node && place.backing == info.backing &&
+		  place.page_size == info.page_size);
+	CU_ASSERT(is_in(base, region) && is_in(base + 2 * HNUMA_HUGEPAGE - 1, region));
+	CU_ASSERT(is_in(hnuma_region_base(other), other));
+	CU_ASSERT(is_nowhere(base - 1) && is_nowhere(base + 2 * HNUMA_HUGEPAGE));
+	CU_ASSERT(is_nowhere(NULL) && is_nowhere(&on_stack) && is_nowhere(region));
+	CU_ASSERT_EQUAL(hnuma_region_of(base, NULL), -EINVAL);
+	CU_ASSERT_EQUAL(errno, 77);
+	CU_ASSERT_EQUAL(hnuma_region_destroy(region), 0);
+	CU_ASSERT(is_nowhere(base));
+	CU_ASSERT(is_in(hnuma_region_base(other), other));
+	CU_ASSERT_EQUAL(hnuma_region_destroy(other), 0);
+}
+
+/* What objects are made of is found, too. */
+static void test_objects(void)
+{
+	struct hnuma_config config = HNUMA_CONFIG_INIT;
+	const struct hnuma_region *region;
+	struct hnuma_manager *manager;
+	void *block;
+
+	config.least_backing = HNUMA_BACKING_BASE;
+	hnuma_nodeset_add(&config.nodes, check_home_node());
+	CU_ASSERT_EQUAL_FATAL(hnuma_manager_create(&manager, topology, &config), 0);
+	region = hnuma_manager_region(manager, HNUMA_NODE_LOCAL);
+	block = hnuma_pool_acquire(hnuma_manager_pool(manager), HNUMA_CLASS_16K);
+	CU_ASSERT(is_in(block, region));
+	CU_ASSERT(is_in(hnuma_arena_alloc(hnuma_manager_arena(manager, HNUMA_NODE_LOCAL), 1, 1),
+			region));
+	CU_ASSERT_EQUAL(hnuma_pool_release(hnuma_manager_pool(manager), block), 0);
+	CU_ASSERT_EQUAL(hnuma_manager_destroy(manager), 0);
+	CU_ASSERT(is_nowhere(block));
+}
+
+static struct hnuma_sys real;
+
+static int unmap_fails(void *address, size_t length)
+{
+	(void)address;
+	(void)length;
+	return -ENOMEM;
+}
+
+/* A destroy that fails leaves the region where it was, and findable. */
+static void test_destroy_fails(void)
+{
+	struct hnuma_region *region = open_region(0);
+	void *base = hnuma_region_base(region);
+
+	real = hnuma_sys;
+	hnuma_sys.unmap = unmap_fails;
+	CU_ASSERT_EQUAL(hnuma_region_destroy(region), -ENOMEM);
+	hnuma_sys = real;
+	CU_ASSERT(is_in(base, region));
+	CU_ASSERT_EQUAL(hnuma_region_destroy(region), 0);
+	CU_ASSERT(is_nowhere(base));
+}
+
+static void *inherited, *left_out;
+
+static void in_child(void *arg)
+{
+	(void)arg;
+	_exit(!(is_nowhere(left_out) && !is_nowhere(inherited)));
+}
+
+/* A child has those that it inherited. */
+static void test_fork(void)
+{
+	struct hnuma_region *one = open_region(HNUMA_INHERIT), *two = open_region(0);
+
+	inherited = hnuma_region_base(one);
+	left_out = hnuma_region_base(two);
+	CU_ASSERT_EQUAL(check_in_child(in_child, NULL), 0);
+	CU_ASSERT(is_in(inherited, one) && is_in(left_out, two));
+	CU_ASSERT_EQUAL(hnuma_region_destroy(one), 0);
+	CU_ASSERT_EQUAL(hnuma_region_destroy(two), 0);
+}
+
+/* Regions that are none: where they lie, all of the rest follows from. */
+#define PRETENDED 300
+
+static struct hnuma_region_place pretend(uintptr_t number)
+{
+	const struct hnuma_region_place place = {
+		.region = (const struct hnuma_region *)(number * 3),
+		.base = (void *)(number << 21),
+		.size = HNUMA_HUGEPAGE,
+		.backing = (enum hnuma_backing)(1 + number % 3),
+		.page_size = number * 5,
+		.node = (int)number,
+	};
+
+	return place;
+}
+
+static struct hnuma_atlas_slot *show(uintptr_t number)
+{
+	struct hnuma_region_place place = pretend(number);
+	struct hnuma_atlas_slot *slot = hnuma_atlas_claim();
+
+	if (slot)
+		hnuma_atlas_show(slot, &place, hnuma_process_epoch, false);
+	return slot;
+}
+
+static void drop(struct hnuma_atlas_slot *slot)
+{
+	hnuma_atlas_hide(slot);
+	hnuma_atlas_free(slot);
+}
+
+/* 1 where it is found as it was shown, 0 where it is not found, -1 for anything else. */
+static int look_for(uintptr_t number)
+{
+	struct hnuma_region_place place, wanted = pretend(number);
+	int error = hnuma_region_of((char *)wanted.base + number % HNUMA_HUGEPAGE, &place);
+
+	if (error)
+		return error == -ENOENT ? 0 : -1;
+	return place.region == wanted.region && place.base == wanted.base &&
+			       place.size == wanted.size && place.backing == wanted.backing &&
+			       place.page_size == wanted.page_size && place.node == wanted.node
+		       ? 1
+		       : -1;
+}
+
+/* More than the first chunk holds; and no memory for another. */
+static void test_many(void)
+{
+	static struct hnuma_atlas_slot *slots[PRETENDED];
+	struct hnuma_region_attr attr = HNUMA_REGION_ATTR_INIT;
+	struct hnuma_region *region;
+	struct check_state before;
+	size_t nr = 0;
+
+	check_snapshot(&before);
+	callocs_left = 0;
+	while (nr < PRETENDED && (slots[nr] = show(nr + 1)))
+		nr++;
+	CU_ASSERT(nr > 0 && nr < PRETENDED);
+	callocs_left = 1; /* the region's description is had, a slot is not */
+	attr.size = HNUMA_HUGEPAGE;
+	attr.least_backing = HNUMA_BACKING_BASE;
+	CU_ASSERT_EQUAL(hnuma_region_create(&region, topology, &attr), -ENOMEM);
+	callocs_left = -1;
+	for (; nr < PRETENDED; nr++)
+		slots[nr] = show(nr + 1);
+	for (uintptr_t i = 1; i <= PRETENDED; i++)
+		CU_ASSERT_EQUAL(look_for(i), 1);
+	CU_ASSERT_EQUAL(look_for(PRETENDED + 1), 0);
+	for (nr = 0; nr < PRETENDED; nr++)
+		drop(slots[nr]);
+	for (uintptr_t i = 1; i <= PRETENDED; i++)
+		CU_ASSERT_EQUAL(look_for(i), 0);
+	check_unchanged(&before);
+}
+
+/* What threads do to the table while others look, among them those that handlers interrupt. */
+#define CHURNERS 3
+#define ALWAYS	 1000
+
+static atomic_bool stop;
+static atomic_ulong nr_wrong, nr_looks;
+
+static void look_around(void)
+{
+	if (look_for(ALWAYS) != 1)
+		atomic_fetch_add(&nr_wrong, 1);
+	for (uintptr_t i = 1; i <= CHURNERS * 4; i++) {
+		if (look_for(i) < 0)
+			atomic_fetch_add(&nr_wrong, 1);
+	}
+	atomic_fetch_add(&nr_looks, 1);
+}
+
+static void on_signal(int signal)
+{
+	(void)signal;
+	look_around();
+}
+
+static void *churn(void *arg)
+{
+	uintptr_t first = (uintptr_t)arg;
+
+	for (unsigned round = 0; !atomic_load(&stop); round++) {
+		uintptr_t number = first + round % 4 * CHURNERS;
+		struct hnuma_atlas_slot *slot = show(number);
+
+		/* Its own it finds, whatever others do. */
+		if (!slot || look_for(number) != 1)
+			atomic_fetch_add(&nr_wrong, 1);
+		if (!slot)
+			break;
+		hnuma_atlas_hide(slot);
+		if (look_for(number) != 0)
+			atomic_fetch_add(&nr_wrong, 1);
+		hnuma_atlas_unhide(slot);
+		drop(slot);
+	}
+	return NULL;
+}
+
+static void *look_on(void *arg)
+{
+	(void)arg;
+	while (!atomic_load(&stop))
+		look_around();
+	return NULL;
+}
+
+static void test_threads_and_signals(void)
+{
+	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, old;
+	struct hnuma_atlas_slot *always = show(ALWAYS);
+	pthread_t threads[CHURNERS + 1];
+	unsigned rounds = check_rounds(20000);
+
+	CU_ASSERT_EQUAL_FATAL(sigaction(SIGUSR1, &action, &old), 0);
+	atomic_store(&stop, false);
+	for (uintptr_t i = 0; i < CHURNERS; i++)
+		CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[i], NULL, churn, (void *)(i + 1)), 0);
+	CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[CHURNERS], NULL, look_on, NULL), 0);
+	for (unsigned i = 0; i < rounds; i++) {
+		pthread_kill(threads[i % (CHURNERS + 1)], SIGUSR1);
+		look_around();
+	}
+	atomic_store(&stop, true);
+	for (int i = 0; i <= CHURNERS; i++)
+		pthread_join(threads[i], NULL);
+	CU_ASSERT_EQUAL(sigaction(SIGUSR1, &old, NULL), 0);
+	CU_ASSERT_EQUAL(atomic_load(&nr_wrong), 0);
+	CU_ASSERT(atomic_load(&nr_looks) >= rounds);
+	drop(always);
+	CU_ASSERT_EQUAL(look_for(ALWAYS), 0);
+}
+
+static void *make_and_destroy(void *arg)
+{
+	unsigned rounds = check_rounds(50);
+
+	(void)arg;
+	for (unsigned i = 0; i < rounds; i++) {
+		struct hnuma_region *region = open_region(0);
+		char *base = hnuma_region_base(region);
+
+		if (!is_in(base + 99, region))
+			atomic_fetch_add(&nr_wrong, 1);
+		if (hnuma_region_destroy(region))
+			atomic_fetch_add(&nr_wrong, 1);
+	}
+	return NULL;
+}
+
+/* The same with regions, which are really made and destroyed. */
+static void test_regions_come_and_go(void)
+{
+	struct hnuma_region *region = open_region(0);
+	char *base = hnuma_region_base(region);
+	pthread_t threads[2];
+
+	for (int i = 0; i < 2; i++)
+		CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[i], NULL, make_and_destroy, NULL), 0);
+	for (unsigned i = 0; i < check_rounds(100000); i++) {
+		if (!is_in(base + i, region))
+			atomic_fetch_add(&nr_wrong, 1);
+	}
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	CU_ASSERT_EQUAL(atomic_load(&nr_wrong), 0);
+	CU_ASSERT_EQUAL(hnuma_region_destroy(region), 0);
+}
+
+int main(void)
+{
+	CU_TestInfo tests[] = {
+		{"found, with what it is", test_found},
+		{"what objects are made of", test_objects},
+		{"a destroy that fails", test_destroy_fails},
+		{"fork", test_fork},
+		{"many", test_many},
+		{"threads and signals", test_threads_and_signals},
+		{"regions come and go", test_regions_come_and_go},
+		CU_TEST_INFO_NULL,
+	};
+	int result;
+
+	if (hnuma_topology_create(&topology)) {
+		fprintf(stderr, "%s\n", hnuma_errormsg());
+		return 1;
+	}
+	home_node = check_home_node();
+	result = check_main("region of", tests);
+	hnuma_topology_destroy(topology);
+	return result;
+}
