@@ -50,6 +50,7 @@ static const size_t pool_layout[] = {
 	offsetof(struct hnuma_home, node),
 	offsetof(struct hnuma_home, cpus),
 	offsetof(struct hnuma_home, nr_cpus),
+	offsetof(struct hnuma_home, nr_lost_pages),
 	offsetof(struct hnuma_home, depots),
 	sizeof(struct hnuma_depot),
 	offsetof(struct hnuma_depot, count),

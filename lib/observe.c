@@ -453,31 +453,26 @@ static int count_class(const struct hnuma_observer *observer, uint64_t address,
 	return 0;
 }
 
-/* The addresses and nodes of a pool's homes. The caller frees *nodes. */
+/* The address of a pool's homes, and of each the int at an offset. The caller frees *numbers. */
 static int find_homes(const struct hnuma_observer *observer,
-		      const struct hnuma_directory_entry *entry, uint64_t *homes, int **nodes,
-		      unsigned *nr_homes)
+		      const struct hnuma_directory_entry *entry, size_t offset, uint64_t *homes,
+		      int **numbers, unsigned *nr_homes)
 {
 	struct hnuma_pool pool;
 	int error = read_bytes(observer, entry->address, &pool, sizeof(pool));
 
-	*nodes = NULL;
+	*numbers = NULL;
 	if (error)
 		return error;
 	if (pool.nr_homes < 1 || pool.nr_homes > HNUMA_MAX_NODES)
 		return refuse_damaged(observer, "a pool of more nodes than there can be");
 	*homes = (uintptr_t)pool.homes;
 	*nr_homes = pool.nr_homes;
-	*nodes = malloc(pool.nr_homes * sizeof(**nodes));
-	if (!*nodes)
+	*numbers = malloc(pool.nr_homes * sizeof(**numbers));
+	if (!*numbers)
 		return hnuma_error_set(-ENOMEM, "no memory for a list of %u nodes", pool.nr_homes);
-	error = hnuma_remote_read(observer->pid, *homes + offsetof(struct hnuma_home, node), *nodes,
-				  sizeof(**nodes), sizeof(struct hnuma_home), pool.nr_homes);
-	if (error) {
-		free(*nodes);
-		*nodes = NULL;
-	}
-	return error;
+	return hnuma_remote_read(observer->pid, *homes + offset, *numbers, sizeof(**numbers),
+				 sizeof(struct hnuma_home), pool.nr_homes);
 }
 
 int hnuma_observer_pool_class_stats(const struct hnuma_observer *observer,
@@ -494,7 +489,8 @@ int hnuma_observer_pool_class_stats(const struct hnuma_observer *observer,
 		return error;
 	if ((unsigned)class_index >= HNUMA_NR_CLASSES)
 		return hnuma_error_set(-EINVAL, "class %d does not exist", (int)class_index);
-	error = find_homes(observer, entry, &homes, &nodes, &nr_homes);
+	error = find_homes(observer, entry, offsetof(struct hnuma_home, node), &homes, &nodes,
+			   &nr_homes);
 	if (!error) {
 		while (i < nr_homes && nodes[i] != node)
 			i++;
@@ -515,13 +511,16 @@ int hnuma_observer_pool_stats(const struct hnuma_observer *observer,
 	const struct hnuma_directory_entry *entry;
 	uint64_t homes = 0;
 	unsigned nr_homes = 0;
-	int *nodes, error = find_entry(observer, object, stats, HNUMA_OBJECT_POOL, &entry);
+	int *lost_pages, error = find_entry(observer, object, stats, HNUMA_OBJECT_POOL, &entry);
 
 	if (error)
 		return error;
 	memset(stats, 0, sizeof(*stats));
-	error = find_homes(observer, entry, &homes, &nodes, &nr_homes);
-	free(nodes);
+	error = find_homes(observer, entry, offsetof(struct hnuma_home, nr_lost_pages), &homes,
+			   &lost_pages, &nr_homes);
+	for (unsigned i = 0; i < nr_homes && !error; i++)
+		stats->lost_pages += (unsigned)lost_pages[i];
+	free(lost_pages);
 	for (unsigned i = 0; i < nr_homes * HNUMA_NR_CLASSES && !error; i++) {
 		struct hnuma_pool_class_stats one;
 

@@ -243,6 +243,9 @@ static inline int spot_find(const struct hnuma_pool *pool, struct hnuma_home *ne
 	return 0;
 }
 
+/* What take_back() answers for a block that was LEAVING. */
+#define LOST_NOW 1
+
 /*
  * Make a block that is out the pool's again, in nobody's list yet. The exchange decides between two
  * threads that release the same block: one finds OUT, the other FREE. Acquire and release order: what
@@ -256,7 +259,11 @@ static inline int take_back(const struct hnuma_pool *pool, struct spot *spot, vo
 
 	if (unlikely(!atomic_compare_exchange_strong_explicit(
 		    state, &was, HNUMA_BLOCK_FREE, memory_order_acq_rel, memory_order_relaxed)))
-		return -EALREADY;
+		return was == HNUMA_BLOCK_LEAVING &&
+				       hnuma_retire_let_go(spot->home, spot->class_index,
+							   spot->block)
+			       ? LOST_NOW
+			       : -EALREADY;
 	if (unlikely(spot->home->is_hardened))
 		return hnuma_guard_take_back(spot->home, spot->class_index, spot->block,
 					     &spot->bad);
@@ -297,7 +304,7 @@ static __attribute__((noinline)) int release(struct hnuma_pool *pool, void *buff
 	if (likely(!error))
 		error = take_back(pool, &spot, buffer);
 	if (unlikely(error))
-		return refuse(error, buffer, &spot);
+		return error == LOST_NOW ? 0 : refuse(error, buffer, &spot);
 	cache = cache_here(line, spot.home, spot.class_index);
 	if (cache && hnuma_cache_put(pool->uses_rseq, cache, cpu, spot.block))
 		return 0;
@@ -376,11 +383,10 @@ static COLD int give_up(struct hnuma_pool *pool, const struct hnuma_home *home,
 		if (i != bad)
 			release(pool, buffers[i]);
 	}
-	return hnuma_error_set(
-		-ENOMEM,
-		"%zu buffers of %zu bytes asked of node %d, which has fewer left that "
-		"were not overwritten",
-		n, hnuma_block_size(class_index), home->node);
+	return hnuma_error_set(-ENOMEM,
+			       "node %d has fewer than %zu buffers of %zu bytes that were not "
+			       "overwritten",
+			       home->node, n, hnuma_block_size(class_index));
 }
 
 /*
@@ -546,7 +552,7 @@ int hnuma_pool_release_bulk(struct hnuma_pool *pool, void *const *buffers, size_
 			error = take_back(pool, &spot, buffers[i]);
 		if (likely(!error))
 			run_add(pool, &run, &spot);
-		else if (refused++ == 0) {
+		else if (error < 0 && refused++ == 0) {
 			first = error;
 			first_bad = buffers[i];
 			first_spot = spot;
@@ -569,7 +575,7 @@ static int spot_out(const struct hnuma_pool *pool, const void *buffer, struct sp
 	if (hnuma_process_is_child_of(pool->epoch))
 		return hnuma_process_refuse("pool");
 	error = spot_find(pool, &pool->homes[0], buffer, spot);
-	if (!error && hnuma_block_state(spot->home, spot->block) != HNUMA_BLOCK_OUT)
+	if (!error && !hnuma_block_is_out(spot->home, spot->block))
 		error = -EALREADY;
 	return error ? refuse(error, buffer, spot) : 0;
 }

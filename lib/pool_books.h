@@ -23,7 +23,9 @@
  *	         unmake          v                 v
  *	   (drop, clear, page   LOST (in no list, for ever)
  *	    given to another
- *	    class)
+ *	    class)                ^    retire      | retire
+ *	                          +-- LEAVING <----+
+ *	                         release
  *
  * A FREE block is in exactly one list - a cpu's cache or its class's depot - or, for a moment, in the
  * hands of a thread that is inside acquire or release. Only the exchange OUT -> FREE that found OUT
@@ -64,6 +66,7 @@ enum hnuma_block_state {
 	HNUMA_BLOCK_FREE = 1,
 	HNUMA_BLOCK_OUT = 2,
 	HNUMA_BLOCK_LOST = 3,
+	HNUMA_BLOCK_LEAVING = 4, /* OUT, and LOST when it is released */
 };
 
 /*
@@ -119,6 +122,7 @@ struct hnuma_page {
 	uint16_t made; /* blocks that are not UNMADE */
 	uint16_t hint; /* index in the page where the search for an UNMADE block begins */
 	uint32_t free; /* for reclaim's count only */
+	bool is_lost;  /* out of service: all its blocks are LOST, or shall be */
 };
 
 /* The free blocks of one class that are in no CPU's cache, and the class's counters. */
@@ -171,6 +175,7 @@ struct hnuma_home {
 	struct hnuma_page *pages;
 	uint32_t free_pages; /* first page of no class */
 	uint32_t nr_free_pages;
+	uint32_t nr_lost_pages; /* those of no class are in no list */
 	struct hnuma_depot depots[HNUMA_NR_CLASSES];
 	struct hnuma_finding first_finding;
 };
@@ -251,6 +256,14 @@ static inline unsigned hnuma_block_state(const struct hnuma_home *home, uint32_t
 	return atomic_load_explicit(&home->states[block].is, memory_order_relaxed);
 }
 
+/* Is it the caller's of acquire? */
+static inline bool hnuma_block_is_out(const struct hnuma_home *home, uint32_t block)
+{
+	unsigned state = hnuma_block_state(home, block);
+
+	return state == HNUMA_BLOCK_OUT || state == HNUMA_BLOCK_LEAVING;
+}
+
 /* pool_home.c: all of these need the home's lock. */
 
 /*
@@ -293,8 +306,21 @@ void hnuma_home_lose(struct hnuma_home *home, unsigned class_index, uint32_t blo
 void hnuma_home_withdraw(struct hnuma_home *home, unsigned class_index, uint32_t first,
 			 uint32_t last);
 
+/*
+ * Take a page out of service, or go on with it: what is free on it or not made is LOST, what is out
+ * is LEAVING. Returns how many blocks are neither, since a thread that is inside acquire or
+ * release has them in its hands. Touches nothing on the page.
+ */
+uint32_t hnuma_home_retire(struct hnuma_home *home, uint32_t page);
+
 /* Unmake every free block. */
 void hnuma_home_clear(struct hnuma_home *home);
+
+/*
+ * pool_retire.c: a block that was LEAVING a moment ago is released. Is it still? Then it is LOST from
+ * now on; else another thread was the first to release it.
+ */
+bool hnuma_retire_let_go(struct hnuma_home *home, unsigned class_index, uint32_t block);
 
 /* pool_build.c: the home of a node, HNUMA_NODE_LOCAL for the near one; NULL: not served. */
 struct hnuma_home *hnuma_pool_home_of_node(const struct hnuma_pool *pool, int node);

@@ -89,13 +89,21 @@ static uint32_t block_make(struct hnuma_home *home, unsigned class_index)
 	return block;
 }
 
-/* Unmake a block that is in no list. A page without made blocks goes back to no class. */
+/*
+ * Unmake a block that is in no list. A page without made blocks goes back to no class; a page that is
+ * out of service keeps its own.
+ */
 static void block_unmake(struct hnuma_home *home, unsigned class_index, uint32_t block)
 {
 	struct hnuma_depot *depot = &home->depots[class_index];
 	uint32_t number = page_of(block);
 	struct hnuma_page *page = &home->pages[number];
 
+	if (page->is_lost) {
+		hnuma_block_set(home, block, HNUMA_BLOCK_LOST);
+		depot->lost++;
+		return;
+	}
 	hnuma_block_set(home, block, HNUMA_BLOCK_UNMADE);
 	if (page->made == hnuma_home_per_page(home, class_index))
 		list_push(home, &depot->partial, number);
@@ -407,7 +415,7 @@ bool hnuma_home_gather(struct hnuma_home *home, unsigned class_index, size_t n)
 		return true;
 	if (n > home->nr_pages * per_page)
 		return false;
-	if (depot->made + (n - depot->count) <= home->buffers_per_class &&
+	if (depot->made - depot->lost + (n - depot->count) <= home->buffers_per_class &&
 	    nr_makeable(home, class_index) >= n - depot->count)
 		return true;
 	if (home->is_hardened)
@@ -480,6 +488,66 @@ void hnuma_home_unmake(struct hnuma_home *home, unsigned class_index, size_t n)
 
 	for (; n > 0; n--)
 		block_unmake(home, class_index, depot->stack[--depot->count]);
+}
+
+/* Of a page that is dealt to a class: let it be full, so that no block of it is ever made. */
+static void page_close(struct hnuma_home *home, unsigned class_index, uint32_t page)
+{
+	struct hnuma_depot *depot = &home->depots[class_index];
+	const uint32_t per_page = hnuma_home_per_page(home, class_index);
+	const uint32_t first = page * HNUMA_BLOCKS_PER_PAGE_MAX;
+	const uint32_t unmade = per_page - home->pages[page].made;
+
+	if (unmade > 0)
+		list_remove(home, &depot->partial, page);
+	for (uint32_t i = 0; i < per_page; i++) {
+		uint32_t block = first + i * hnuma_home_step(home, class_index);
+
+		if (hnuma_block_state(home, block) == HNUMA_BLOCK_UNMADE)
+			hnuma_block_set(home, block, HNUMA_BLOCK_LOST);
+	}
+	home->pages[page].made = (uint16_t)per_page;
+	depot->made += unmade;
+	depot->lost += unmade;
+}
+
+/*
+ * Why no thread can bring a block of the page back into use, although acquire and release look at
+ * the block's state only. A block that is free and in no list is in the hands of a thread: one that
+ * released it is about to put it into a list, where the next round finds it; one that acquires
+ * it is about to say OUT. A block that is OUT becomes LEAVING by an exchange, of which the release
+ * that expects OUT is the other side: one of the two comes first. Neither LEAVING nor LOST ever
+ * becomes FREE. So the page is done with when a round finds no block FREE.
+ */
+uint32_t hnuma_home_retire(struct hnuma_home *home, uint32_t page)
+{
+	const unsigned class_index = home->page_classes[page];
+	const uint32_t first = page * HNUMA_BLOCKS_PER_PAGE_MAX;
+	const uint32_t last = first + HNUMA_BLOCKS_PER_PAGE_MAX - 1;
+	uint32_t in_hands = 0;
+
+	if (!home->pages[page].is_lost) {
+		home->pages[page].is_lost = true;
+		home->nr_lost_pages++;
+		if (class_index == HNUMA_NO_CLASS) {
+			list_remove(home, &home->free_pages, page);
+			home->nr_free_pages--;
+		} else {
+			page_close(home, class_index, page);
+		}
+	}
+	if (class_index == HNUMA_NO_CLASS)
+		return 0;
+	hnuma_home_withdraw(home, class_index, first, last);
+	for (uint32_t block = first; block <= last; block += hnuma_home_step(home, class_index)) {
+		unsigned char was = HNUMA_BLOCK_OUT;
+
+		if (!atomic_compare_exchange_strong_explicit(
+			    &home->states[block].is, &was, HNUMA_BLOCK_LEAVING,
+			    memory_order_relaxed, memory_order_relaxed))
+			in_hands += was == HNUMA_BLOCK_FREE;
+	}
+	return in_hands;
 }
 
 void hnuma_home_clear(struct hnuma_home *home)

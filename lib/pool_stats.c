@@ -68,6 +68,7 @@ int hnuma_pool_stats(const struct hnuma_pool *pool, struct hnuma_pool_stats *sta
 			class_stats(home, c, &one);
 			hnuma_pool_count_add(stats, c, &one);
 		}
+		stats->lost_pages += home->nr_lost_pages;
 		pthread_mutex_unlock(&home->lock);
 	}
 	stats->hit_rate = hnuma_pool_hit_rate(stats->hits, stats->misses);
@@ -230,7 +231,7 @@ static int check_states(struct hnuma_home *home, unsigned class_index)
 				hnuma_block_state(home, i * HNUMA_BLOCKS_PER_PAGE_MAX + at);
 
 			nr_free += state == HNUMA_BLOCK_FREE;
-			nr_out += state == HNUMA_BLOCK_OUT;
+			nr_out += state == HNUMA_BLOCK_OUT || state == HNUMA_BLOCK_LEAVING;
 			nr_lost += state == HNUMA_BLOCK_LOST;
 			made += state != HNUMA_BLOCK_UNMADE;
 		}
@@ -271,6 +272,8 @@ static int check_home(struct hnuma_home *home)
 			error = check_states(home, c);
 		nr_pages += home->depots[c].nr_pages;
 	}
+	for (uint32_t i = 0; i < home->nr_pages; i++)
+		nr_pages += home->pages[i].is_lost && home->page_classes[i] == HNUMA_NO_CLASS;
 	free(seen);
 	if (!error && nr_pages != home->nr_pages)
 		error = hnuma_error_set(-EUCLEAN, "node %d: %u pages in the books of %u",

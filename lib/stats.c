@@ -335,9 +335,10 @@ static void json_report(struct sink *sink, const struct report *report)
 	put(sink,
 	    ",\n \"pool\": {\"hits\": %" PRIu64 ", \"misses\": %" PRIu64
 	    ", \"allocations\": %" PRIu64 ", \"returns\": %" PRIu64 ", \"drops\": %" PRIu64
-	    ", \"lost_buffers\": %" PRIu64 ", \"overwritten\": %" PRIu64 ", \"hit_rate\": ",
+	    ", \"lost_buffers\": %" PRIu64 ", \"overwritten\": %" PRIu64
+	    ", \"lost_pages\": %" PRIu64 ", \"hit_rate\": ",
 	    pool->hits, pool->misses, pool->allocations, pool->returns, pool->drops,
-	    pool->lost_buffers, pool->overwritten);
+	    pool->lost_buffers, pool->overwritten, pool->lost_pages);
 	put_ratio(sink, pool->hits, pool->hits + pool->misses);
 	put(sink, "},\n \"scratch\": {");
 	json_fields(sink, &report->sum.scratch, FIELDS(scratch_fields));
@@ -416,6 +417,8 @@ static void prometheus_pool(struct sink *sink, const struct report *report)
 				    field_value(&report->nodes[i].classes[c], field));
 	}
 	prometheus_hit_ratio(sink, report);
+	prometheus_family(sink, "pool_lost_pages", "Pages of 2 MB that are out of service.", false);
+	put(sink, "hugenuma_pool_lost_pages %" PRIu64 "\n", report->sum.pool.lost_pages);
 }
 
 static void prometheus_scratch(struct sink *sink, const struct report *report)

@@ -92,7 +92,8 @@ struct hnuma_pool_stats {
 	uint64_t in_use[HNUMA_NR_CLASSES];	 /* out now */
 	uint64_t lost_buffers; /* out of service for ever, and neither free nor in use */
 	uint64_t overwritten;  /* blocks that a hardened pool found overwritten */
-	uint64_t reserved[2];
+	uint64_t lost_pages;   /* of 2 MB, by hnuma_pool_retire() */
+	uint64_t reserved[1];
 };
 
 /* Of one class on one node. Always total == free_buffers + in_use: what is lost is not counted. */
@@ -215,6 +216,21 @@ HNUMA_API int hnuma_pool_prewarm_all(struct hnuma_pool *pool, size_t count);
 
 /* Unmake all free blocks: their pages can serve any class again. Blocks that are out stay out. */
 HNUMA_API int hnuma_pool_clear(struct hnuma_pool *pool);
+
+/*
+ * Take the 2 MB page that an address is in out of service: a page with a memory error, of which a
+ * server's own handler of SIGBUS was told (see hnuma_region_of()). No block of it is handed out any
+ * more; blocks of it that are out can be released, and are lost then. They count as lost_buffers,
+ * as do those that were free, and those that it could have had. The call does not touch the page,
+ * and nothing in the pool will. It cannot be undone.
+ *
+ * Not for signal handlers: it takes the node's lock. Other threads may use the pool meanwhile.
+ *
+ * Returns 0, -EFAULT (the address is in no page that the pool has for blocks), -EALREADY (the page is
+ * out of service), -EAGAIN (nothing new can be got from the page, but a thread has a block of it in
+ * its hands, and had it for a second: call again), -EINVAL (NULL), -EOWNERDEAD.
+ */
+HNUMA_API int hnuma_pool_retire(struct hnuma_pool *pool, const void *address);
 
 /* Statistics; while other threads use the pool the numbers are a moment's. 0, -EINVAL, -EOWNERDEAD. */
 HNUMA_API int hnuma_pool_stats(const struct hnuma_pool *pool, struct hnuma_pool_stats *stats);

@@ -4,7 +4,8 @@
  *
  * Pitfall 19: the kernel takes the whole 2 MB page away, and touching it is SIGBUS with
  * BUS_MCEERR_AR. The library installs no handler; verify must not call the page fine, the rest of the
- * region must stay usable, and what is made afterwards must not get the page. Wants a kernel with
+ * region must stay usable, and what is made afterwards must not get the page. A pool works on without
+ * the page, when the server's own handler has asked whose it is and the worker has retired it. Wants a kernel with
  * CONFIG_MEMORY_FAILURE (Debian's generic one). Calls the public headers, the C library, and through
  * guest.h the kernel.
  */
@@ -13,6 +14,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -25,6 +27,8 @@ enum { PAGES = 6, DAMAGED = 2 };
 
 static sigjmp_buf back;
 static volatile siginfo_t seen;
+static struct hnuma_region_place place; /* what the library said in the handler */
+static volatile int answer;
 
 /* The server's own handler, not the library's. */
 static void on_bus_error(int signal, siginfo_t *info, void *context)
@@ -32,6 +36,7 @@ static void on_bus_error(int signal, siginfo_t *info, void *context)
 	(void)signal;
 	(void)context;
 	seen = *info;
+	answer = hnuma_region_of(info->si_addr, &place);
 	siglongjmp(back, 1);
 }
 
@@ -66,6 +71,10 @@ static void damage(struct hnuma_topology *topology, int node)
 			    "page %u", page);
 	guest_check(seen.si_code == BUS_MCEERR_AR && seen.si_addr_lsb == 21,
 		    "code %d, %d bits of the address", seen.si_code, seen.si_addr_lsb);
+	guest_check(answer == 0 && place.region == region && place.base == base &&
+			    place.node == node && place.page_size == GUEST_HUGEPAGE,
+		    "the handler was told %d, node %d, %zu bytes", answer, place.node,
+		    place.page_size);
 	guest_check((unsigned char *)seen.si_addr >= base + DAMAGED * GUEST_HUGEPAGE &&
 			    (unsigned char *)seen.si_addr < base + (DAMAGED + 1) * GUEST_HUGEPAGE,
 		    "the address is not in the page");
@@ -92,6 +101,78 @@ static void damage(struct hnuma_topology *topology, int node)
 		    "the damaged page was handed out again");
 }
 
+enum { POOL_PAGES = 4, OUT = 40, PER_PAGE = GUEST_HUGEPAGE / 65536 };
+
+static unsigned char *page_of(unsigned char *address)
+{
+	return (unsigned char *)((uintptr_t)address & ~(uintptr_t)(GUEST_HUGEPAGE - 1));
+}
+
+/* Write all of every block that is left: none may be of the page. */
+static void use_all(struct hnuma_pool *pool, int node, const unsigned char *page, unsigned expected)
+{
+	static unsigned char *blocks[POOL_PAGES * PER_PAGE];
+	unsigned n = 0, bad = 0;
+
+	while (n < POOL_PAGES * PER_PAGE &&
+	       (blocks[n] = hnuma_pool_acquire_on(pool, node, HNUMA_CLASS_64K))) {
+		bad += page_of(blocks[n]) == page;
+		memset(blocks[n++], 9, 65536);
+	}
+	guest_check(n == expected && bad == 0, "%u blocks, not %u; %u of the page", n, expected,
+		    bad);
+	while (n-- > 0)
+		guest_check(!hnuma_pool_release(pool, blocks[n]), "%s", hnuma_errormsg());
+}
+
+static void retire(struct hnuma_topology *topology, int node)
+{
+	struct hnuma_pool_attr attr = HNUMA_POOL_ATTR_INIT;
+	unsigned char *blocks[OUT], *page;
+	struct hnuma_pool_stats stats;
+	struct hnuma_pool *pool;
+
+	guest_part("node %d: a page of a pool is damaged, and the pool works on", node);
+	guest_set_pages(node, POOL_PAGES + 4);
+	attr.bytes_per_node = POOL_PAGES * GUEST_HUGEPAGE;
+	attr.least_backing = HNUMA_BACKING_HUGETLB;
+	hnuma_nodeset_add(&attr.nodes, node);
+	if (!guest_check(!hnuma_pool_create(&pool, topology, &attr), "%s", hnuma_errormsg()))
+		return;
+	for (int i = 0; i < OUT; i++) {
+		blocks[i] = hnuma_pool_acquire_on(pool, node, HNUMA_CLASS_64K);
+		if (!guest_check(blocks[i] != NULL, "block %d of %d", i, OUT))
+			return;
+		memset(blocks[i], 8, 65536);
+	}
+	page = page_of(blocks[0]);
+	/* Some of the page is free, some is out. */
+	for (int i = 10; i < 20; i++)
+		guest_check(!hnuma_pool_release(pool, blocks[i]), "%s", hnuma_errormsg());
+	answer = -1;
+	if (madvise(page, GUEST_HUGEPAGE, MADV_HWPOISON))
+		guest_die("MADV_HWPOISON");
+	guest_check(is_fatal(blocks[5]), "the page is not damaged");
+	guest_check(answer == 0 && place.region == hnuma_pool_region(pool, node) &&
+			    place.node == node,
+		    "the handler was told %d, node %d", answer, place.node);
+	guest_check(!hnuma_pool_retire(pool, (void *)seen.si_addr), "%s", hnuma_errormsg());
+	guest_check(hnuma_pool_retire(pool, page) == -EALREADY, "retired twice");
+	use_all(pool, node, page, POOL_PAGES * PER_PAGE - PER_PAGE - (OUT - PER_PAGE));
+	for (int i = 0; i < OUT; i++)
+		if (i < 10 || i >= 20)
+			guest_check(!hnuma_pool_release(pool, blocks[i]), "block %d: %s", i,
+				    hnuma_errormsg());
+	use_all(pool, node, page, (POOL_PAGES - 1) * PER_PAGE);
+	guest_check(!hnuma_pool_check(pool), "%s", hnuma_errormsg());
+	if (guest_check(!hnuma_pool_stats(pool, &stats), "%s", hnuma_errormsg()))
+		guest_check(stats.lost_pages == 1 && stats.lost_buffers == PER_PAGE,
+			    "%llu pages and %llu blocks are lost",
+			    (unsigned long long)stats.lost_pages,
+			    (unsigned long long)stats.lost_buffers);
+	guest_check(!hnuma_pool_destroy(pool), "%s", hnuma_errormsg());
+}
+
 int main(void)
 {
 	struct sigaction action = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO};
@@ -105,8 +186,10 @@ int main(void)
 		return 2;
 	}
 	for (unsigned i = 0; i < machine.nr_nodes; i++)
-		if (machine.nodes[i].has_memory)
+		if (machine.nodes[i].has_memory) {
 			damage(topology, machine.nodes[i].node);
+			retire(topology, machine.nodes[i].node);
+		}
 	hnuma_topology_destroy(topology);
 	return guest_end();
 }
