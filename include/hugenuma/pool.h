@@ -227,8 +227,9 @@ HNUMA_API int hnuma_pool_clear(struct hnuma_pool *pool);
  * Not for signal handlers: it takes the node's lock. Other threads may use the pool meanwhile.
  *
  * Returns 0, -EFAULT (the address is in no page that the pool has for blocks), -EALREADY (the page is
- * out of service), -EAGAIN (nothing new can be got from the page, but a thread has a block of it in
- * its hands, and had it for a second: call again), -EINVAL (NULL), -EOWNERDEAD.
+ * out of service), -EAGAIN (a thread has a block of the page in its hands, and had it for a second: all
+ * else of the page is out of service, and that block, too, when the call, repeated, returns -EALREADY),
+ * -EINVAL (NULL), -EOWNERDEAD.
  */
 HNUMA_API int hnuma_pool_retire(struct hnuma_pool *pool, const void *address);
 
