@@ -101,11 +101,12 @@ cp -r "$top_srcdir/examples" examples
 chmod -R u+w examples
 attempt "make in examples" $MAKE -C examples CC="$CC" &&
 	{ run "the example" examples/small || grep -q 'huge' log || problem "the example fails without a reason"; }
+run "the example of hooks" examples/registered || grep -q 'huge' log || problem "examples/registered fails without a reason"
 # A rank takes its share of the huge pages that are set aside: where there are none, or others have them, it has to say so.
 env LD_LIBRARY_PATH="$root$libdir" examples/ranks 0 > log 2>&1 || grep -q 'pages are too few\|pages of 2 MB are needed' log ||
 	{ cat log; problem "examples/ranks fails without a reason"; }
 if [ "$enable_static" = yes ]; then
-	rm -f examples/small examples/ranks
+	rm -f examples/small examples/ranks examples/registered
 	attempt "make STATIC=1 in examples" $MAKE -C examples CC="$CC" STATIC=1
 fi
 
