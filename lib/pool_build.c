@@ -314,17 +314,22 @@ failed:
 	return error;
 }
 
+/* The addresses may soon be somebody else's: leave no poison behind. Once is enough. */
+static void unpoison_all(struct hnuma_pool *pool)
+{
+	for (unsigned i = 0; pool->is_poisoning && i < pool->nr_homes; i++)
+		hnuma_unpoison(pool->homes[i].base, pool->homes[i].size);
+	pool->is_poisoning = false;
+}
+
 void hnuma_pool_free(struct hnuma_pool *pool)
 {
 	if (!pool)
 		return;
 	hnuma_directory_remove(pool->listing);
-	/* The addresses may soon be somebody else's: leave no poison behind. */
-	for (unsigned i = 0; i < pool->nr_homes; i++) {
-		if (pool->is_poisoning)
-			hnuma_unpoison(pool->homes[i].base, pool->homes[i].size);
+	unpoison_all(pool);
+	for (unsigned i = 0; i < pool->nr_homes; i++)
 		pthread_mutex_destroy(&pool->homes[i].lock);
-	}
 	free(pool->places);
 	free(pool->homes);
 	free(pool->lines);
@@ -428,6 +433,8 @@ int hnuma_pool_destroy(struct hnuma_pool *pool)
 	/* Once a region is gone so are its books: from here on the pool can only be destroyed. */
 	pool->is_going = true;
 	hnuma_directory_remove(pool->listing);
+	/* Hooks may look at what goes, and another thread's mapping may come to lie there. */
+	unpoison_all(pool);
 	error = hnuma_ground_destroy(&pool->own_ground);
 	if (error)
 		return error;
