@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * numa/cgroup.c - finding the tightest hugetlb limit over this process.
+ * numa/cgroup.c - finding the tightest limit of a kind over this process.
  *
  * Reads through numa/procfs. What it reads can be anything: a container's runtime may have put its
  * own files there. So nothing is trusted, and what cannot be understood is no limit.
@@ -14,30 +14,42 @@
 #include "numa/cgroup.h"
 #include "numa/procfs.h"
 
-#define CONTROLLER "hugetlb"
-
 /* Version 1 says "no limit" by a number of bytes just below 2^63; nobody has 2^62. */
 #define LIMITLESS ((uint64_t)1 << 62)
 
-/* The two files of a group, by version and kind. */
+/* The controller of each kind, by which version 1 names its hierarchies. */
+static const char *const controller_of[] = {
+	[HNUMA_CGROUP_PAGES] = "hugetlb",
+	[HNUMA_CGROUP_RESERVATIONS] = "hugetlb",
+	[HNUMA_CGROUP_MEMORY] = "memory",
+};
+
+/* The files of a group, by version and kind. */
 struct files {
 	const char *limit;
 	const char *usage;
+	const char *stat; /* NULL: of what is used nothing can be reclaimed */
+	/* In it: what could be, and what counts with that and could not. */
+	const char *cache, *shmem;
 };
 
-static const struct files files_of[3][2] = {
+static const struct files files_of[3][3] = {
 	[1] =
 		{
 			[HNUMA_CGROUP_PAGES] = {"hugetlb.2MB.limit_in_bytes",
 						"hugetlb.2MB.usage_in_bytes"},
 			[HNUMA_CGROUP_RESERVATIONS] = {"hugetlb.2MB.rsvd.limit_in_bytes",
 						       "hugetlb.2MB.rsvd.usage_in_bytes"},
+			[HNUMA_CGROUP_MEMORY] = {"memory.limit_in_bytes", "memory.usage_in_bytes",
+						 "memory.stat", "total_cache ", "total_shmem "},
 		},
 	[2] =
 		{
 			[HNUMA_CGROUP_PAGES] = {"hugetlb.2MB.max", "hugetlb.2MB.current"},
 			[HNUMA_CGROUP_RESERVATIONS] = {"hugetlb.2MB.rsvd.max",
 						       "hugetlb.2MB.rsvd.current"},
+			[HNUMA_CGROUP_MEMORY] = {"memory.max", "memory.current", "memory.stat",
+						 "file ", "shmem "},
 		},
 };
 
@@ -57,7 +69,7 @@ static bool list_has(const char *list, const char *end, const char *word)
 	return false;
 }
 
-int hnuma_cgroup_parse_membership(const char *line, char *path)
+int hnuma_cgroup_parse_membership(const char *line, const char *controller, char *path)
 {
 	const char *controllers, *end;
 	uint64_t hierarchy;
@@ -73,7 +85,7 @@ int hnuma_cgroup_parse_membership(const char *line, char *path)
 		return 0;
 	if (hierarchy == 0 && end == controllers)
 		version = 2;
-	else if (list_has(controllers, end, CONTROLLER))
+	else if (list_has(controllers, end, controller))
 		version = 1;
 	else
 		return 0;
@@ -135,7 +147,7 @@ static bool copy_path(struct field field, char *path)
 }
 
 /* Which version is the file system behind the "-" of a line? 0: not one with the controller. */
-static int parse_type(const char *at)
+static int parse_type(const char *at, const char *controller)
 {
 	struct field type = next_field(&at), options;
 
@@ -145,10 +157,10 @@ static int parse_type(const char *at)
 		return 0;
 	(void)next_field(&at); /* what was mounted: any word */
 	options = next_field(&at);
-	return list_has(options.begin, options.begin + options.length, CONTROLLER) ? 1 : 0;
+	return list_has(options.begin, options.begin + options.length, controller) ? 1 : 0;
 }
 
-int hnuma_cgroup_parse_mount(const char *line, char *root, char *point)
+int hnuma_cgroup_parse_mount(const char *line, const char *controller, char *root, char *point)
 {
 	struct field root_field, point_field, field;
 	int version;
@@ -164,7 +176,7 @@ int hnuma_cgroup_parse_mount(const char *line, char *root, char *point)
 	do
 		field = next_field(&line);
 	while (field.length && !field_is(field, "-"));
-	version = parse_type(line);
+	version = parse_type(line, controller);
 	if (version && (!copy_path(root_field, root) || !copy_path(point_field, point))) {
 		root[0] = '\0';
 		point[0] = '\0';
@@ -230,12 +242,36 @@ bool hnuma_cgroup_parse_limit(const char *text, uint64_t *bytes)
 	return true;
 }
 
+/* How much of a group's memory is a cache of files, which the kernel gives up before anything else. */
+static uint64_t read_reclaimable(const char *directory, const struct files *files)
+{
+	struct hnuma_procfs_lines lines;
+	char path[HNUMA_CGROUP_PATH_MAX];
+	uint64_t number, cache = 0, shmem = 0;
+	const char *line;
+
+	if (!files->stat ||
+	    snprintf(path, sizeof(path), "%s/%s", directory, files->stat) >= (int)sizeof(path) ||
+	    hnuma_procfs_open(&lines, path))
+		return 0;
+	while (hnuma_procfs_next(&lines, &line) > 0) {
+		if (strncmp(line, files->cache, strlen(files->cache)) == 0 &&
+		    !hnuma_procfs_parse_number(line + strlen(files->cache), &number, NULL))
+			cache = number;
+		else if (strncmp(line, files->shmem, strlen(files->shmem)) == 0 &&
+			 !hnuma_procfs_parse_number(line + strlen(files->shmem), &number, NULL))
+			shmem = number;
+	}
+	hnuma_procfs_close(&lines);
+	return cache > shmem ? cache - shmem : 0;
+}
+
 /* Look at one group. A file that cannot be read is no limit: the root has none, for one. */
 static void look_at_group(const char *directory, const struct files *files,
 			  struct hnuma_cgroup_limit *limit)
 {
 	char path[HNUMA_CGROUP_PATH_MAX], text[32];
-	uint64_t bytes, usage, headroom;
+	uint64_t bytes, usage, reclaimable, headroom;
 	ssize_t length;
 
 	if (snprintf(path, sizeof(path), "%s/%s", directory, files->usage) >= (int)sizeof(path) ||
@@ -246,6 +282,8 @@ static void look_at_group(const char *directory, const struct files *files,
 	length = hnuma_procfs_read(path, text, sizeof(text));
 	if (length <= 0 || !hnuma_cgroup_parse_limit(text, &bytes))
 		return;
+	reclaimable = read_reclaimable(directory, files);
+	usage -= reclaimable < usage ? reclaimable : usage;
 	headroom = bytes > usage ? bytes - usage : 0;
 	/* The inner one when two are as tight: its owner is nearer. */
 	if (limit->is_limited && headroom >= limit->headroom_bytes)
@@ -281,7 +319,7 @@ static int open_lines(struct hnuma_procfs_lines *lines, const char *path)
 }
 
 /* In which group of each version is this process? paths[1], paths[2]; "" for none. */
-static int find_membership(char paths[3][HNUMA_CGROUP_PATH_MAX])
+static int find_membership(const char *controller, char paths[3][HNUMA_CGROUP_PATH_MAX])
 {
 	struct hnuma_procfs_lines lines;
 	char path[HNUMA_CGROUP_PATH_MAX];
@@ -293,7 +331,7 @@ static int find_membership(char paths[3][HNUMA_CGROUP_PATH_MAX])
 	if (result)
 		return result < 0 ? result : 0;
 	while ((result = hnuma_procfs_next(&lines, &line)) > 0) {
-		int version = hnuma_cgroup_parse_membership(line, path);
+		int version = hnuma_cgroup_parse_membership(line, controller, path);
 
 		if (version)
 			strcpy(paths[version], path);
@@ -316,7 +354,7 @@ static int look_through_mounts(char paths[3][HNUMA_CGROUP_PATH_MAX], enum hnuma_
 	if (result)
 		return result < 0 ? result : 0;
 	while ((result = hnuma_procfs_next(&lines, &line)) > 0) {
-		int version = hnuma_cgroup_parse_mount(line, root, point);
+		int version = hnuma_cgroup_parse_mount(line, controller_of[kind], root, point);
 
 		if (version && hnuma_cgroup_locate(root, point, paths[version], directory, &top))
 			look_upwards(directory, top, &files_of[version][kind], limit);
@@ -337,7 +375,7 @@ int hnuma_cgroup_tightest(enum hnuma_cgroup_kind kind, struct hnuma_cgroup_limit
 	int error;
 
 	set_limitless(limit);
-	error = find_membership(paths);
+	error = find_membership(controller_of[kind], paths);
 	if (!error && (paths[1][0] || paths[2][0]))
 		error = look_through_mounts(paths, kind, limit);
 	if (error)

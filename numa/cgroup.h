@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * numa/cgroup.h - how many bytes of 2 MB hugetlb pages this process's control groups still allow.
+ * numa/cgroup.h - how many bytes, of 2 MB hugetlb pages or of memory, this process's control groups
+ * still allow.
  *
  *	/proc/self/cgroup      in which group it is     3:hugetlb:/a/b       0::/a/b
  *	/proc/self/mountinfo   where groups are shown   /sys/fs/cgroup/...   (and from which group on)
@@ -26,14 +27,15 @@
 enum hnuma_cgroup_kind {
 	HNUMA_CGROUP_PAGES = 0, /* what is in memory: hugetlb.2MB.max, .limit_in_bytes */
 	HNUMA_CGROUP_RESERVATIONS =
-		1, /* what is promised: hugetlb.2MB.rsvd.max, .rsvd.limit_in_bytes */
+		1,		 /* what is promised: hugetlb.2MB.rsvd.max, .rsvd.limit_in_bytes */
+	HNUMA_CGROUP_MEMORY = 2, /* all other memory: memory.max, .limit_in_bytes */
 };
 
 struct hnuma_cgroup_limit {
 	bool is_limited; /* false: no limit was found; the rest is then 0, headroom UINT64_MAX */
 	uint64_t limit_bytes; /* of the tightest group */
-	uint64_t
-		usage_bytes; /* what counts against it, of all processes of the group and below it */
+	uint64_t usage_bytes; /* what counts against it, of all processes of the group and below it;
+			      * of memory without what is a cache of files, which can be reclaimed */
 	uint64_t headroom_bytes;	  /* limit - usage, at least 0 */
 	char path[HNUMA_CGROUP_PATH_MAX]; /* the file with the limit, for messages */
 };
@@ -41,7 +43,7 @@ struct hnuma_cgroup_limit {
 /*
  * Find the tightest limit over the process's group and all its visible ancestors.
  *
- * Returns 0, also when there is no limit, no hugetlb controller or no control group at all; or the
+ * Returns 0, also when there is no limit, no such controller or no control group at all; or the
  * kernel's answer when /proc/self/cgroup or /proc/self/mountinfo is there and cannot be read (then
  * nothing is known, and *limit says that there is no limit).
  */
@@ -55,12 +57,13 @@ int hnuma_cgroup_tightest(enum hnuma_cgroup_kind kind, struct hnuma_cgroup_limit
 /*
  * A line of /proc/self/cgroup.
  *
- * @path  receives the process's group, HNUMA_CGROUP_PATH_MAX bytes.
+ * @controller  "hugetlb" or "memory".
+ * @path        receives the process's group, HNUMA_CGROUP_PATH_MAX bytes.
  *
- * Returns 1 (the line is that of version 1's hugetlb hierarchy), 2 (that of version 2), or 0 (of
+ * Returns 1 (the line is that of version 1's hierarchy with the controller), 2 (that of version 2), or 0 (of
  * neither, not such a line, or too long; the path is then "").
  */
-int hnuma_cgroup_parse_membership(const char *line, char *path);
+int hnuma_cgroup_parse_membership(const char *line, const char *controller, char *path);
 
 /*
  * A line of /proc/self/mountinfo.
@@ -68,9 +71,9 @@ int hnuma_cgroup_parse_membership(const char *line, char *path);
  * @root   receives the group that is shown at
  * @point  this directory; HNUMA_CGROUP_PATH_MAX bytes each. Both "" when the result is 0.
  *
- * Returns 1 (version 1, with the hugetlb controller), 2 (version 2) or 0 (anything else).
+ * Returns 1 (version 1, with the controller), 2 (version 2) or 0 (anything else).
  */
-int hnuma_cgroup_parse_mount(const char *line, char *root, char *point);
+int hnuma_cgroup_parse_mount(const char *line, const char *controller, char *root, char *point);
 
 /*
  * The directory where a group is shown, when a mount shows the groups from `root` on at `point`.

@@ -195,12 +195,32 @@ static uint64_t read_free_swap_kb(void)
 	return number;
 }
 
+/* Beyond a control group's limit on memory the kernel would kill one of its processes. */
+static int check_memory_cgroup(const struct hnuma_request *request, uint64_t swap_kb)
+{
+	struct hnuma_cgroup_limit limit;
+
+	if (hnuma_cgroup_tightest(HNUMA_CGROUP_MEMORY, &limit) || !limit.is_limited ||
+	    request->size_bytes / 1024 <= limit.headroom_bytes / 1024 + swap_kb)
+		return 0;
+	return hnuma_error_set(
+		-ENOMEM,
+		"%zu bytes are needed, and the control group's limit on memory leaves %llu (%llu "
+		"of %llu in use): echo %llu > %s",
+		request->size_bytes, (unsigned long long)limit.headroom_bytes,
+		(unsigned long long)limit.usage_bytes, (unsigned long long)limit.limit_bytes,
+		(unsigned long long)(limit.usage_bytes + request->size_bytes), limit.path);
+}
+
 int hnuma_limit_check_memory(const struct hnuma_request *request)
 {
 	bool is_one_node = request->is_bound && request->attr->policy == HNUMA_POLICY_BIND;
 	char path[64] = "/proc/meminfo", where[32] = "this machine";
-	uint64_t available_kb;
+	uint64_t available_kb, swap_kb = read_free_swap_kb();
+	int error = check_memory_cgroup(request, swap_kb);
 
+	if (error)
+		return error;
 	if (is_one_node) {
 		snprintf(path, sizeof(path), "/sys/devices/system/node/node%d/meminfo",
 			 request->node);
@@ -208,7 +228,7 @@ int hnuma_limit_check_memory(const struct hnuma_request *request)
 	}
 	if (!read_reclaimable(path, &available_kb))
 		return 0;
-	available_kb += read_free_swap_kb();
+	available_kb += swap_kb;
 	if (request->size_bytes / 1024 <= available_kb)
 		return 0;
 	return hnuma_error_set(

@@ -51,7 +51,7 @@ static void test_membership(void)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		memset(path, 'x', sizeof(path));
-		CU_ASSERT_EQUAL(hnuma_cgroup_parse_membership(cases[i].line, path),
+		CU_ASSERT_EQUAL(hnuma_cgroup_parse_membership(cases[i].line, "hugetlb", path),
 				cases[i].version);
 		CU_ASSERT_STRING_EQUAL(path, cases[i].path);
 	}
@@ -96,7 +96,7 @@ static void test_mount(void)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		memset(root, 'x', sizeof(root));
 		memset(point, 'x', sizeof(point));
-		CU_ASSERT_EQUAL(hnuma_cgroup_parse_mount(cases[i].line, root, point),
+		CU_ASSERT_EQUAL(hnuma_cgroup_parse_mount(cases[i].line, "hugetlb", root, point),
 				cases[i].version);
 		CU_ASSERT_STRING_EQUAL(root, cases[i].root);
 		CU_ASSERT_STRING_EQUAL(point, cases[i].point);
@@ -240,13 +240,13 @@ static void test_junk(void)
 	for (unsigned round = 0; round < 200000; round++) {
 		strcpy(line, lines[next_random(5)]);
 		spoil(line, sizeof(line));
-		if (hnuma_cgroup_parse_membership(line, root)) {
+		if (hnuma_cgroup_parse_membership(line, "hugetlb", root)) {
 			nr_understood++;
 			strcpy(path, root);
 			if (path[0] != '/')
 				break;
 		}
-		if (hnuma_cgroup_parse_mount(line, root, point)) {
+		if (hnuma_cgroup_parse_mount(line, "hugetlb", root, point)) {
 			nr_understood++;
 			if (root[0] != '/' || point[0] != '/')
 				break;
@@ -323,6 +323,53 @@ static void test_version_2(void)
 	/* Above its limit, which was lowered: no headroom, and not less. */
 	check_limit(HNUMA_CGROUP_RESERVATIONS, 6, 8, 0,
 		    "/sys/fs/cgroup/a/b/c/hugetlb.2MB.rsvd.max");
+	fake_files_end();
+}
+
+/* What is a cache of files can be reclaimed, but for shared memory, which counts with it. */
+static void test_memory(void)
+{
+	static const struct fake_file version_2[] = {
+		{"/proc/self/cgroup", "0::/a/b\n", 0},
+		{"/proc/self/mountinfo", "30 22 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
+		 0},
+		{"/sys/fs/cgroup/a/b/memory.max", "max\n", 0},
+		{"/sys/fs/cgroup/a/b/memory.current", "52428800\n", 0},
+		{"/sys/fs/cgroup/a/memory.max", "104857600\n", 0},
+		{"/sys/fs/cgroup/a/memory.current", "83886080\n", 0},
+		{"/sys/fs/cgroup/a/memory.stat",
+		 "anon 52428800\nfile 31457280\nkernel 0\nshmem 10485760\nfile_mapped 7\n", 0},
+		{NULL, NULL, 0},
+	};
+	static const struct fake_file version_1[] = {
+		{"/proc/self/cgroup", "9:hugetlb:/x\n4:memory:/a\n0::/\n", 0},
+		{"/proc/self/mountinfo",
+		 "33 25 0:28 / /c/hugetlb rw - cgroup cgroup rw,hugetlb\n"
+		 "34 25 0:29 / /c/memory rw - cgroup cgroup rw,memory\n",
+		 0},
+		{"/c/memory/a/memory.limit_in_bytes", "104857600\n", 0},
+		{"/c/memory/a/memory.usage_in_bytes", "83886080\n", 0},
+		{"/c/memory/a/memory.stat", "cache 1\nshmem 1\ntotal_cache 20971520\ntotal_shmem 0",
+		 0},
+		{"/c/hugetlb/x/hugetlb.2MB.limit_in_bytes", "4194304\n", 0},
+		{NULL, NULL, 0},
+	};
+	static const struct fake_file no_stat[] = {
+		{"/proc/self/cgroup", "0::/a\n", 0},
+		{"/proc/self/mountinfo", "30 22 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
+		 0},
+		{"/sys/fs/cgroup/a/memory.max", "104857600\n", 0},
+		{"/sys/fs/cgroup/a/memory.current", "83886080\n", 0},
+		{NULL, NULL, 0},
+	};
+
+	fake_files_begin(version_2, true);
+	check_limit(HNUMA_CGROUP_MEMORY, 100, 60, 40, "/sys/fs/cgroup/a/memory.max");
+	fake_files_begin(version_1, true);
+	check_limit(HNUMA_CGROUP_MEMORY, 100, 60, 40, "/c/memory/a/memory.limit_in_bytes");
+	check_limit(HNUMA_CGROUP_PAGES, 4, 0, 4, "/c/hugetlb/x/hugetlb.2MB.limit_in_bytes");
+	fake_files_begin(no_stat, true);
+	check_limit(HNUMA_CGROUP_MEMORY, 100, 80, 20, "/sys/fs/cgroup/a/memory.max");
 	fake_files_end();
 }
 
@@ -503,6 +550,7 @@ int main(void)
 		{"limits as text", test_limit_text},
 		{"junk", test_junk},
 		{"version 2", test_version_2},
+		{"memory", test_memory},
 		{"version 1 and hybrid", test_version_1_and_hybrid},
 		{"both", test_both},
 		{"ties and gaps", test_ties_and_gaps},
