@@ -39,7 +39,8 @@ static int explain_map(const struct hnuma_request *request, bool is_hugetlb, int
 		error,
 		"mmap of %zu pages of 2 MB: %s (too few are free and "
 		"unpromised, of which `echo N > /proc/sys/vm/nr_hugepages` sets aside "
-		"N in all; or a limit that cannot be seen from here stands in the way)",
+		"N in all; or a limit stands in the way: sysctl vm.max_map_count, or one that "
+		"cannot be seen from here)",
 		request->size_bytes / HNUMA_HUGEPAGE, hnuma_strerror(error));
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * tests/test_region_limits.c - a region in surroundings that limit it: control groups, ulimit, a
- * seccomp profile, no /sys, and another process that takes the pages meanwhile.
+ * seccomp profile, no /sys. What runs out meanwhile is in test_exhaustion.c.
  */
 #include "config.h"
 
@@ -402,68 +402,6 @@ static void test_too_much_memory(void)
 	check_unchanged(&before);
 }
 
-/*
- * Row 8: takes the pages and gives them back as fast as it can, until it is killed. Those of the same
- * node, on whatever CPU it is (which a filter may refuse, and one node makes needless).
- */
-static void compete(void)
-{
-	unsigned long nodes[16] = {0};
-
-	nodes[home / 64] = 1ul << home % 64;
-	syscall(SYS_set_mempolicy, 2 /* MPOL_BIND */, nodes, 1024);
-	for (;;) {
-		int fd = memfd_create("other", MFD_HUGETLB | 21u << 26);
-		char *pages = MAP_FAILED;
-
-		if (fd >= 0 && ftruncate(fd, 3 * PAGE) == 0)
-			pages = mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-		if (pages != MAP_FAILED) {
-			madvise(pages, 3 * PAGE, MADV_POPULATE_WRITE);
-			munmap(pages, 3 * PAGE);
-		}
-		if (fd >= 0)
-			close(fd);
-	}
-}
-
-static void test_competition(void)
-{
-	struct hnuma_region_attr attr = make_attr(HNUMA_BACKING_HUGETLB);
-	unsigned nr_made = 0, nr_refused = 0;
-	struct check_state before;
-	pid_t other;
-
-	if (!check_hugepages_exactly(home, NR_PAGES + 2))
-		return;
-	check_snapshot(&before);
-	fflush(NULL);
-	other = fork();
-	if (other == 0)
-		compete();
-	CU_ASSERT_FATAL(other > 0);
-	for (unsigned i = 0; i < 20000 && (i < check_rounds(500) || nr_made < check_rounds(20) ||
-					   nr_refused < check_rounds(20));
-	     i++) {
-		struct hnuma_region *region;
-		int error = hnuma_region_create(&region, topology, &attr);
-
-		CU_ASSERT_FATAL(error == 0 || error == -ENOMEM);
-		nr_made += !error;
-		nr_refused += error != 0;
-		if (error)
-			continue;
-		memset(hnuma_region_base(region), (int)i, SIZE);
-		CU_ASSERT_EQUAL_FATAL(hnuma_region_destroy(region), 0);
-	}
-	kill(other, SIGKILL);
-	waitpid(other, NULL, 0);
-	printf("%u made, %u refused ", nr_made, nr_refused);
-	CU_ASSERT(nr_made > 0);
-	CU_ASSERT(nr_refused > 0);
-	check_unchanged(&before);
-}
-
 /* Pitfall 7: a container's profile refuses the policy calls and move_pages, for real. */
 static void forbid_policy_calls(void)
 {
@@ -560,7 +498,6 @@ int main(void)
 		{"no mapping fails over another", test_no_hole},
 		{"address space runs out", test_addresses},
 		{"more memory than there is", test_too_much_memory},
-		{"another process takes the pages (row 8)", test_competition},
 		{"a container that refuses binding", test_container},
 		{"a system without topology (row 35)", test_unknown_topology},
 		CU_TEST_INFO_NULL,
