@@ -227,7 +227,9 @@ static ssize_t fail_read_process(int pid, void *buffer, size_t size, const struc
 
 static void fail_sys_install(void)
 {
-	fail_sys.real = hnuma_sys;
+	/* A case that ended half-way has not removed them. */
+	if (hnuma_sys.map != fail_map)
+		fail_sys.real = hnuma_sys;
 	fail_sys.at = 0;
 	hnuma_sys.map = fail_map;
 	hnuma_sys.unmap = fail_unmap;

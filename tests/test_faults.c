@@ -248,6 +248,7 @@ static bool is_spoilt(const char *message)
 static bool try_fault(const struct fault *fault, const struct check_state *before)
 {
 	const struct operation *operation = fault->operation;
+	unsigned nr_records = CU_get_number_of_failure_records();
 	bool has_happened;
 	int result, nr_leftovers;
 
@@ -274,6 +275,10 @@ static bool try_fault(const struct fault *fault, const struct check_state *befor
 	check_kept();
 	check_unchanged(before);
 	nr_failures[fault->entry] += has_happened;
+	/* What one has left behind the next ones would be blamed for. */
+	if (CU_get_number_of_failure_records() != nr_records)
+		print_fault(fault, result);
+	CU_ASSERT_EQUAL_FATAL(CU_get_number_of_failure_records(), nr_records);
 	return has_happened;
 }
 
