@@ -311,6 +311,70 @@ static void test_no_lock_is_held_while_clearing(void)
 	}
 }
 
+/*
+ * Each home's books change under its lock only. The linker's --wrap shows every lock and unlock; a mutex
+ * that looks for errors refuses to be unlocked by one who has not locked it.
+ */
+
+static atomic_uint nr_refused_locks;
+
+int __real_pthread_mutex_lock(pthread_mutex_t *mutex);
+int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex);
+int __real_pthread_mutex_unlock(pthread_mutex_t *mutex);
+int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex);
+
+int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex)
+{
+	int error = __real_pthread_mutex_lock(mutex);
+
+	atomic_fetch_add(&nr_refused_locks, error != 0);
+	return error;
+}
+
+int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex)
+{
+	int error = __real_pthread_mutex_unlock(mutex);
+
+	atomic_fetch_add(&nr_refused_locks, error != 0);
+	return error;
+}
+
+/* Back and forth between caches and depot, above the cap, and in bulk. */
+static void use_depot(void)
+{
+	void *blocks[200];
+
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i < 200; i++)
+			blocks[i] = hnuma_pool_acquire(pool, HNUMA_CLASS_4K);
+		for (int i = 0; i < 200; i++)
+			CU_ASSERT_EQUAL(hnuma_pool_release(pool, blocks[i]), 0);
+		CU_ASSERT_EQUAL(hnuma_pool_acquire_bulk(pool, HNUMA_CLASS_16K, blocks, 100), 0);
+		CU_ASSERT_EQUAL(hnuma_pool_release_bulk(pool, blocks, 100), 0);
+		CU_ASSERT_EQUAL(hnuma_pool_prewarm(pool, HNUMA_CLASS_64K, 8), 0);
+		CU_ASSERT_EQUAL(hnuma_pool_check(pool), 0);
+		CU_ASSERT_EQUAL(hnuma_pool_clear(pool), 0);
+	}
+}
+
+static void test_locked_before_unlocked(void)
+{
+	pthread_mutexattr_t attr;
+
+	pthread_mutexattr_init(&attr);
+	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ERRORCHECK);
+	open_pool(32, 0, HNUMA_HYGIENE_NEVER);
+	for (unsigned i = 0; i < pool->nr_homes; i++) {
+		pthread_mutex_destroy(&pool->homes[i].lock);
+		CU_ASSERT_EQUAL_FATAL(pthread_mutex_init(&pool->homes[i].lock, &attr), 0);
+	}
+	pthread_mutexattr_destroy(&attr);
+	atomic_store(&nr_refused_locks, 0);
+	use_depot();
+	CU_ASSERT_EQUAL(atomic_load(&nr_refused_locks), 0);
+	close_pool();
+}
+
 /* What lies in one CPU's cache is found by a thread on another. */
 
 static void *cache_all(void *arg)
@@ -416,6 +480,7 @@ int main(void)
 		{"a million rounds (row 26)", test_a_million_rounds},
 		{"a race to release has one winner", test_a_race_to_release_has_one_winner},
 		{"no lock is held while clearing", test_no_lock_is_held_while_clearing},
+		{"locked before unlocked", test_locked_before_unlocked},
 		{"other caches are recalled when short", test_other_caches_are_recalled_when_short},
 		{"an unknown CPU works (row 27)", test_an_unknown_cpu_works},
 		{"a claimed cache is gone round", test_a_claimed_cache_is_gone_round},
