@@ -144,12 +144,13 @@ struct victim {
 static void *wait_for_the_end(void *arg)
 {
 	struct victim *victim = arg;
+	bool has_it = (!victim->is_pinned || hnuma_scratch_pin(victim->scratch, any_cpu()) == 0) &&
+		      (!victim->is_held || hnuma_scratch_acquire(victim->scratch));
 
-	if (victim->is_pinned && hnuma_scratch_pin(victim->scratch, any_cpu()))
-		return NULL;
-	if (victim->is_held && !hnuma_scratch_acquire(victim->scratch))
-		return NULL;
+	/* Also without, so that nobody waits for it in vain. */
 	sem_post(&victim->has_it);
+	if (!has_it)
+		return NULL;
 	for (;;)
 		pause();
 }
