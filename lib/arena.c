@@ -169,7 +169,8 @@ int hnuma_arena_destroy(struct hnuma_arena *arena)
 	error = hnuma_region_destroy(arena->own_region);
 	if (error) {
 		used = hnuma_arena_used(arena);
-		if (arena->is_poisoning)
+		/* In a hook the arena is going already, and its addresses must be left clean. */
+		if (arena->is_poisoning && error != -EBUSY)
 			hnuma_poison(arena->base + used, hnuma_arena_capacity(arena) - used);
 		return hnuma_error_prefix(error, "arena: ");
 	}
