@@ -36,18 +36,19 @@ struct files {
 static const struct files files_of[3][3] = {
 	[1] =
 		{
-			[HNUMA_CGROUP_PAGES] = {"hugetlb.2MB.limit_in_bytes",
-						"hugetlb.2MB.usage_in_bytes"},
-			[HNUMA_CGROUP_RESERVATIONS] = {"hugetlb.2MB.rsvd.limit_in_bytes",
-						       "hugetlb.2MB.rsvd.usage_in_bytes"},
+			[HNUMA_CGROUP_PAGES] = {.limit = "hugetlb.2MB.limit_in_bytes",
+						.usage = "hugetlb.2MB.usage_in_bytes"},
+			[HNUMA_CGROUP_RESERVATIONS] = {.limit = "hugetlb.2MB.rsvd.limit_in_bytes",
+						       .usage = "hugetlb.2MB.rsvd.usage_in_bytes"},
 			[HNUMA_CGROUP_MEMORY] = {"memory.limit_in_bytes", "memory.usage_in_bytes",
 						 "memory.stat", "total_cache ", "total_shmem "},
 		},
 	[2] =
 		{
-			[HNUMA_CGROUP_PAGES] = {"hugetlb.2MB.max", "hugetlb.2MB.current"},
-			[HNUMA_CGROUP_RESERVATIONS] = {"hugetlb.2MB.rsvd.max",
-						       "hugetlb.2MB.rsvd.current"},
+			[HNUMA_CGROUP_PAGES] = {.limit = "hugetlb.2MB.max",
+						.usage = "hugetlb.2MB.current"},
+			[HNUMA_CGROUP_RESERVATIONS] = {.limit = "hugetlb.2MB.rsvd.max",
+						       .usage = "hugetlb.2MB.rsvd.current"},
 			[HNUMA_CGROUP_MEMORY] = {"memory.max", "memory.current", "memory.stat",
 						 "file ", "shmem "},
 		},
