@@ -143,16 +143,13 @@ extern void __gcov_dump(void) __attribute__((weak));
  * child's to do. A fatal assertion jumps to the buffer in the CUnit test, which would send the child
  * through the rest of the parent's tests; so it gets a buffer of its own.
  */
-static void __attribute__((noreturn)) run_child(void (*f)(void *arg), void *arg, pid_t parent)
+static void __attribute__((noreturn)) run_child(void (*f)(void *arg), void *arg)
 {
 	unsigned failures = CU_get_number_of_failures();
 	unsigned records = CU_get_number_of_failure_records();
 	CU_pTest test = CU_get_current_test();
 	jmp_buf after;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(1);
 	if (setjmp(after) == 0) {
 		if (test)
 			test->pJumpBuf = &after;
@@ -168,20 +165,33 @@ static void __attribute__((noreturn)) run_child(void (*f)(void *arg), void *arg,
 	_exit(1);
 }
 
-int check_in_child(void (*f)(void *arg), void *arg)
+/* A child that outlived us would keep the lock, and all other programs waiting. */
+pid_t check_fork(void)
 {
 	pid_t parent = getpid();
 	pid_t child;
-	int status;
 
 	fflush(NULL);
 	child = fork();
+	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent)
+			_exit(1);
+	}
+	return child;
+}
+
+int check_in_child(void (*f)(void *arg), void *arg)
+{
+	pid_t child = check_fork();
+	int status;
+
 	if (child < 0) {
 		hnuma_check_fail(__FILE__, __LINE__, "fork: %m");
 		return 255;
 	}
 	if (child == 0)
-		run_child(f, arg, parent);
+		run_child(f, arg);
 	while (waitpid(child, &status, 0) < 0)
 		if (errno != EINTR)
 			return 255;

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* Run the tests of one module. `tests` ends with CU_TEST_INFO_NULL. Returns main()'s exit code: 0, 1
  * for a failure; 77 (skipped) when every test was skipped. With CHECK_NO_SKIP=1 in the environment a
@@ -79,6 +80,9 @@ bool check_knows_nodes(void);
 
 /* Does hnuma_errormsg() contain the words? Fails the running test, showing it, when not. */
 void check_message(const char *words);
+
+/* fork() from main()'s thread, for a child that ends with this program, however that ends. */
+pid_t check_fork(void);
 
 /* In a child process: run f, and return its exit code, or -signal. For what must not kill us. */
 int check_in_child(void (*f)(void *arg), void *arg);

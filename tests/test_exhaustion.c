@@ -80,8 +80,7 @@ static void test_competition(void)
 	if (!check_hugepages_exactly(home, 3))
 		return;
 	check_snapshot(&before);
-	fflush(NULL);
-	other = fork();
+	other = check_fork();
 	if (other == 0)
 		compete();
 	CU_ASSERT_FATAL(other > 0);

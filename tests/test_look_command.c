@@ -254,10 +254,8 @@ static void test_watch_ends(void)
 {
 	int out = command_output(), err = command_output();
 	char line[64];
-	pid_t child, watcher;
+	pid_t child = check_fork(), watcher;
 
-	fflush(NULL);
-	child = fork();
 	if (child == 0) {
 		for (;;)
 			pause();

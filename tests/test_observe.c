@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -95,11 +94,9 @@ static struct served start(void)
 	int orders[2], answers[2];
 
 	CU_ASSERT_FATAL(pipe(orders) == 0 && pipe(answers) == 0);
-	fflush(stdout);
-	served.pid = fork();
+	served.pid = check_fork();
 	CU_ASSERT_FATAL(served.pid >= 0);
 	if (served.pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(orders[1]);
 		close(answers[0]);
 		serve(orders[0], answers[1]);
@@ -250,15 +247,11 @@ static void expect_possible(const struct numbers *seen)
 static void test_in_motion(void)
 {
 	unsigned nr_seen = 0, nr_gone = 0;
-	pid_t pid;
+	pid_t pid = check_fork();
 
-	fflush(stdout);
-	pid = fork();
 	CU_ASSERT_FATAL(pid >= 0);
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (pid == 0)
 		hurry();
-	}
 	for (int i = 0; i < 100000 && (nr_seen < check_rounds(300) || nr_gone < check_rounds(30));
 	     i++) {
 		struct hnuma_observer *observer;

@@ -267,7 +267,7 @@ static void test_socket(void)
 		return;
 	CU_ASSERT_EQUAL_FATAL(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets), 0);
 	/* Before the region is there, so that nothing of it is inherited. */
-	other = fork();
+	other = check_fork();
 	if (other == 0)
 		_exit(be_other(sockets[1]));
 	CU_ASSERT_FATAL(other > 0);

@@ -32,14 +32,12 @@ static pid_t start_target(void)
 	pid_t pid;
 
 	CU_ASSERT_FATAL(pipe(ready) == 0);
-	fflush(NULL);
-	pid = fork();
+	pid = check_fork();
 	CU_ASSERT_FATAL(pid >= 0);
 	if (pid == 0) {
 		struct hnuma_manager *manager = make_manager();
 		void *blocks[9];
 
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		prctl(PR_SET_NAME, "tar\033[2Jget");
 		for (int i = 0; manager && i < 9; i++)
 			blocks[i] =
