@@ -577,7 +577,7 @@ int main(void)
 		{"pieces", test_pieces},
 		{"order", test_order},
 		{"one of the two is missing", test_one_of_two},
-		{"refused", test_refused},
+		{"refused (row 40)", test_refused},
 		{"over several regions", test_over_regions},
 		{"each object", test_objects},
 		{"bad hooks", test_bad_hooks},

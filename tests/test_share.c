@@ -463,7 +463,7 @@ int main(void)
 		{"without hugetlb pages", test_lower},
 		{"over a socket", test_socket},
 		{"fork", test_fork},
-		{"files that are refused", test_refused},
+		{"files that are refused (row 41)", test_refused},
 		{"each call fails", test_open_fails},
 		{"a block elsewhere", test_block},
 		CU_TEST_INFO_NULL,
