@@ -223,12 +223,11 @@ static void test_refused(void)
 		struct hnuma_region_attr attr = make_attr(&hooks);
 		struct hnuma_region *region = (struct hnuma_region *)1;
 		struct check_state before;
-		int error = errors[at % 4];
 
 		check_snapshot(&before);
 		notes.refuse_at = at;
-		notes.error = error;
-		CU_ASSERT_EQUAL(hnuma_region_create(&region, topology, &attr), -abs(error));
+		notes.error = errors[at % 4];
+		CU_ASSERT_EQUAL(hnuma_region_create(&region, topology, &attr), -abs(notes.error));
 		check_message("the hook for new regions refused piece ");
 		CU_ASSERT_PTR_NULL(region);
 		CU_ASSERT_EQUAL(notes.nr_made, at);
@@ -299,6 +298,8 @@ static int create_object(enum object object, const struct hnuma_hooks *hooks)
 	pool.bytes_per_node = config.pool_bytes_per_node = 2 * PAGE;
 	config.arena_capacity = PAGE;
 	arena.hooks = pool.hooks = scratch.hooks = config.hooks = hooks;
+	arena.least_backing = pool.least_backing = scratch.least_backing = config.least_backing =
+		HNUMA_BACKING_BASE;
 	switch (object) {
 	case ARENA:
 		return hnuma_arena_create(&it.arena, topology, &arena);
@@ -552,8 +553,7 @@ static void test_blocks_stay_whole(void)
 			enum hnuma_class class_index = i % 2 ? HNUMA_CLASS_256K : HNUMA_CLASS_16K;
 			size_t size = hnuma_class_size(class_index);
 			const struct hnuma_region *region;
-			unsigned char *block = hnuma_pool_acquire(it.pool, class_index);
-			unsigned char *handle;
+			unsigned char *block = hnuma_pool_acquire(it.pool, class_index), *handle;
 
 			if (!block)
 				break;

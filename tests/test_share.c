@@ -439,6 +439,7 @@ static void test_block(void)
 
 	attr.flags = HNUMA_SHARED;
 	attr.bytes_per_node = PAGE;
+	attr.least_backing = HNUMA_BACKING_BASE;
 	CU_ASSERT_EQUAL_FATAL(hnuma_pool_create(&pool, topology, &attr), 0);
 	block = hnuma_pool_acquire(pool, HNUMA_CLASS_4K);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(block);
