@@ -202,20 +202,41 @@ static void test_locking(void)
 /* ---- A control group that is full ----------------------------------------------------------- */
 
 static char group[256];
+static const char *root; /* the group's parent */
+static bool has_enabled; /* the controller was switched on there by us */
 
-static bool write_text(const char *file, const char *text)
+static bool write_text(const char *directory, const char *file, const char *text)
 {
 	char path[400];
 	bool is_written;
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/%s", group, file);
+	snprintf(path, sizeof(path), "%s/%s", directory, file);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
 	is_written = write(fd, text, strlen(text)) == (ssize_t)strlen(text);
 	close(fd);
 	return is_written;
+}
+
+/* The controller for groups below, where version 2 has it switched off. */
+static void enable_controller(void)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/cgroup.subtree_control", root);
+	has_enabled = !strstr(check_read_file(path), "memory") &&
+		      write_text(root, "cgroup.subtree_control", "+memory");
+}
+
+static void remove_group(void)
+{
+	/* A process that has just ended can be in its group a moment longer. */
+	for (int i = 0; i < 200 && rmdir(group) != 0 && errno == EBUSY; i++)
+		usleep(10000);
+	if (has_enabled)
+		write_text(root, "cgroup.subtree_control", "-memory");
 }
 
 /* A group with a limit on memory, of either version, where the system has one at the usual place. */
@@ -229,15 +250,12 @@ static bool make_group(const char *limit)
 	};
 
 	for (int i = 0; i < 2; i++) {
-		snprintf(group, sizeof(group), "%s", versions[i].root);
-		write_text("cgroup.subtree_control", "+memory");
-		snprintf(group, sizeof(group), "%s/hugenuma-test-%d", versions[i].root,
-			 (int)getpid());
-		if (mkdir(group, 0755))
-			continue;
-		if (write_text(versions[i].file, limit))
+		root = versions[i].root;
+		enable_controller();
+		snprintf(group, sizeof(group), "%s/hugenuma-test-%d", root, (int)getpid());
+		if (mkdir(group, 0755) == 0 && write_text(group, versions[i].file, limit))
 			return true;
-		rmdir(group);
+		remove_group();
 	}
 	return false;
 }
@@ -251,7 +269,7 @@ static void full_group(void *arg)
 
 	(void)arg;
 	snprintf(text, sizeof(text), "%d", (int)getpid());
-	CU_ASSERT_FATAL(write_text("cgroup.procs", text));
+	CU_ASSERT_FATAL(write_text(group, "cgroup.procs", text));
 	CU_ASSERT_EQUAL_FATAL(create(&region, 16 * MB, HNUMA_BACKING_BASE), 0);
 	memset(hnuma_region_base(region), 1, 16 * MB);
 	check_snapshot(&before);
@@ -278,9 +296,7 @@ static void test_full_group(void)
 		return;
 	}
 	CU_ASSERT_EQUAL(check_in_child(full_group, NULL), 0);
-	/* A process that has just ended can be in its group a moment longer. */
-	for (int i = 0; i < 200 && rmdir(group) != 0 && errno == EBUSY; i++)
-		usleep(10000);
+	remove_group();
 	check_unchanged(&before);
 }
 
