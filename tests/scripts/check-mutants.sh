@@ -9,7 +9,8 @@ nr_mutants=0
 for mutant in "$top_srcdir"/tests/mutants/*.patch; do
 	name=$(basename "$mutant")
 	nr_mutants=$((nr_mutants + 1))
-	patch --dry-run -s -f -p1 -d "$top_srcdir" < "$mutant" > "$work/said" 2>&1 || {
+	# With a line of context only, what is fuzzy could be some other place.
+	patch --dry-run -s -f -F 0 -p1 -d "$top_srcdir" < "$mutant" > "$work/said" 2>&1 || {
 		cat "$work/said"
 		problem "$name does not apply any more: make it anew, or take it out if what it breaks is gone"
 	}
