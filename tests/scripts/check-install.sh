@@ -26,6 +26,17 @@ run() {
 	attempt "$what" env LD_LIBRARY_PATH="$root$libdir" "$@"
 }
 
+# run_or_excuse WORDS PROGRAM...: the same for programs that need huge pages, which a machine may not have: then
+# the library's own words have to say so.
+run_or_excuse() {
+	local words=$1
+	shift
+	env LD_LIBRARY_PATH="$root$libdir" "$@" > log 2>&1 && return
+	grep -q "$words" log && return
+	cat log
+	problem "$1 fails without a reason"
+}
+
 # A C++ compiler to try the headers with (check-headers.sh tries them under every standard).
 cxx=
 for candidate in ${CXX:-} c++ g++ clang++; do
@@ -95,16 +106,15 @@ for language in c cc; do
 	fi
 done
 
-# The examples with their own Makefile. They ask for transparent huge pages at the least, which a
-# machine may not have: then the library's own words have to say so.
+# The examples with their own Makefile. They ask for transparent huge pages at the least.
 cp -r "$top_srcdir/examples" examples
 chmod -R u+w examples
-attempt "make in examples" $MAKE -C examples CC="$CC" &&
-	{ run "the example" examples/small || grep -q 'huge' log || problem "the example fails without a reason"; }
-run "the example of hooks" examples/registered || grep -q 'huge' log || problem "examples/registered fails without a reason"
-# A rank takes its share of the huge pages that are set aside: where there are none, or others have them, it has to say so.
-env LD_LIBRARY_PATH="$root$libdir" examples/ranks 0 > log 2>&1 || grep -q 'pages are too few\|pages of 2 MB are needed' log ||
-	{ cat log; problem "examples/ranks fails without a reason"; }
+attempt "make in examples" $MAKE -C examples CC="$CC" && {
+	run_or_excuse 'huge pages' examples/small
+	run_or_excuse 'huge pages' examples/registered
+	# A rank takes its share of the huge pages that are set aside: there may be none, or others have them.
+	run_or_excuse 'pages are too few\|pages of 2 MB are needed' examples/ranks 0
+}
 if [ "$enable_static" = yes ]; then
 	rm -f examples/small examples/ranks examples/registered
 	attempt "make STATIC=1 in examples" $MAKE -C examples CC="$CC" STATIC=1
