@@ -157,10 +157,18 @@ if content check-readme.sh; then
 	plant check-readme.sh 'which does not exist' CONTRIBUTING.md '$a `lib/gone.c`'
 fi
 
-[ "$planted" -gt 0 ] || problem "nothing was planted"
-echo "$planted violations planted"
 if content check-tests-readme.pl; then
 	plant check-tests-readme.pl 'which tests/test_arena.c does not have' tests/test_arena.c 's/"exact fit /"another fit /'
 	plant check-tests-readme.pl 'row 38 is missing' tests/README.md '/^| 38 /d'
+	plant check-tests-readme.pl 'no test of row 41 has' tests/README.md '/^| 41 /s/ (row 41)//'
 fi
+
+if content check-mutants.sh; then
+	plant check-mutants.sh '01-no-mbind.patch does not apply' numa/place.c 's/hnuma_sys.bind(/&1 + /'
+	plant check-mutants.sh '02-inherited.patch names no test program' tests/mutants/02-inherited.patch '/^First:/d'
+	plant check-mutants.sh '03-dumped.patch does not begin with' tests/mutants/03-dumped.patch '1d'
+fi
+
+[ "$planted" -gt 0 ] || problem "nothing was planted"
+echo "$planted violations planted"
 conclude
