@@ -41,9 +41,12 @@ static unsigned count_up_to(const struct windows *windows, uint64_t address)
 const struct window *windows_find(const struct windows *windows, uint64_t address, size_t bytes)
 {
 	unsigned up_to = count_up_to(windows, address);
-	const struct window *window = windows->at + up_to - 1;
+	const struct window *window;
 
-	if (!up_to || bytes > window->size || address - window->base > window->size - bytes)
+	if (!up_to)
+		return NULL;
+	window = &windows->at[up_to - 1];
+	if (bytes > window->size || address - window->base > window->size - bytes)
 		return NULL;
 	return window;
 }
@@ -132,7 +135,9 @@ int windows_pack(const struct windows *windows, void **packed, size_t *length)
 
 	for (unsigned i = 0; i < windows->nr && status == UCS_OK; i++)
 		status = pack_one(windows, &windows->at[i], out);
-	if (out && (ferror(out) | fclose(out)))
+	if (out && ferror(out))
+		status = UCS_ERR_NO_MEMORY;
+	if (out && fclose(out))
 		status = UCS_ERR_NO_MEMORY;
 	if (status != UCS_OK) {
 		free(text);
