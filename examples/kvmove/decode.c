@@ -256,17 +256,30 @@ static void answer_calls(struct decode *decode)
 	}
 }
 
-/* Close the link first: only then does nobody write into what was granted over it. */
+/* May UCX still write into what was granted to this peer? */
+static bool is_arriving(const struct decode *decode, const struct peer *peer)
+{
+	for (const struct grant *grant = decode->grants; grant; grant = grant->next)
+		if (grant->peer == peer && grant->nr_arriving)
+			return true;
+	return false;
+}
+
+/*
+ * Close the link first: only then does nobody write into what was granted over it. While that is
+ * waited for other peers are granted blocks, so the list of grants is gone through only after.
+ */
 static void drop_peer(struct decode *decode, struct peer **place)
 {
+	struct fabric *fabric = &decode->role->fabric;
 	struct peer *peer = *place;
 	struct grant **grant = &decode->grants;
 
-	fabric_hang_up(&decode->role->fabric, &peer->link);
+	fabric_hang_up(fabric, &peer->link);
+	while (is_arriving(decode, peer) && !fabric->is_stuck)
+		fabric_wait(fabric, 1);
 	while (*grant) {
 		if ((*grant)->peer == peer) {
-			while ((*grant)->nr_arriving && !decode->role->fabric.is_stuck)
-				fabric_wait(&decode->role->fabric, 1);
 			decode->known[(*grant)->request] = KNOWN_NOTHING;
 			decode->nr_lost++;
 			free_grant(decode, grant);
