@@ -321,8 +321,10 @@ void fabric_send(struct link *link, const struct message *message, const void *d
 	};
 	ucs_status_ptr_t sent;
 
-	if (!outgoing) {
+	/* A broken link is one that is being closed, too: UCX wants nothing more on its endpoint. */
+	if (!outgoing || link->is_broken) {
 		link->is_broken = true;
+		free(outgoing);
 		return;
 	}
 	outgoing->link = link;
@@ -381,6 +383,7 @@ void fabric_hang_up(struct fabric *fabric, struct link *link)
 		fabric_wait(fabric, 1);
 	if (fabric_is_lost(link) && !fabric->is_local)
 		param.flags = UCP_EP_CLOSE_FLAG_FORCE;
+	link->is_broken = true; /* what the peer still says is not answered */
 	closing = ucp_ep_close_nbx(link->endpoint, &param);
 	if (!UCS_PTR_IS_PTR(closing))
 		closing = NULL;

@@ -39,7 +39,7 @@ struct link {
 	int socket;
 	ucp_ep_h endpoint;
 	uint32_t number, theirs; /* that messages to us bear, and those to the peer */
-	bool is_broken;		 /* an operation failed: fabric_is_lost() has the whole truth */
+	bool is_broken;		 /* failed or hung up: nothing more is sent; see fabric_is_lost() */
 	unsigned nr_sends;	 /* messages that are not gone yet */
 };
 
