@@ -58,7 +58,11 @@ static void find_nodes(struct rank *rank)
 	struct hnuma_node_info info;
 	cpu_set_t cpus;
 
-	sched_getaffinity(0, sizeof(cpus), &cpus);
+	/* A machine with more CPUs than a cpu_set_t holds wants CPU_ALLOC(3). */
+	if (sched_getaffinity(0, sizeof(cpus), &cpus)) {
+		perror("sched_getaffinity");
+		return;
+	}
 	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
 		if (CPU_ISSET(cpu, &cpus))
 			hnuma_nodeset_add(&rank->nodes,
@@ -67,6 +71,9 @@ static void find_nodes(struct rank *rank)
 		rank->nr_mine += hnuma_nodeset_has(&rank->nodes, info.node);
 		rank->nr_nodes += info.is_allowed && info.nr_cpus && info.memory_bytes;
 	}
+	/* Where CPUs are nearest to memory that has none of its own, or nothing is told of it. */
+	if (rank->nr_nodes < rank->nr_mine)
+		rank->nr_nodes = rank->nr_mine;
 }
 
 /*
