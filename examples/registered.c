@@ -63,6 +63,10 @@ int main(void)
 		return 1;
 	}
 	void *block = hnuma_pool_acquire(pool, HNUMA_CLASS_64K);
+	if (!block) {
+		perror("a block of 64 KB");
+		return 1;
+	}
 	int node = hnuma_pool_node_of(pool, block);
 	struct memory_region *mr = hnuma_region_handle(hnuma_pool_region(pool, node), block);
 
