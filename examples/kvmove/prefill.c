@@ -304,6 +304,9 @@ static bool keep_link(struct prefill *prefill)
 			       options->port, options->block_bytes, &prefill->theirs);
 	if (error == -EAGAIN && clock_seconds() - prefill->alone_since < options->patience)
 		return poll(NULL, 0, CALL_AGAIN_MS) <= 0;
+	if (error == -EAGAIN)
+		fprintf(stderr, "kvmove: nobody answers at %s:%u\n", options->address,
+			options->port);
 	prefill->has_link = !error;
 	prefill->nr_links += prefill->has_link;
 	return prefill->has_link;
