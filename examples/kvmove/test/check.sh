@@ -25,7 +25,7 @@ round() {
 	expect decode "in use" 0
 }
 
-# Prefill is killed while its puts are under way; who comes after it asks for some requests again.
+# Prefill is killed while its blocks are under way; who comes after it asks for some requests again.
 killed_prefill() {
 	start_decode --port 0 --blocks 512
 	start_prefill --requests 1000000 --by message
