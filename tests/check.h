@@ -58,6 +58,12 @@ void check_snapshot(struct check_state *state);
 void check_unchanged(const struct check_state *before);
 
 /*
+ * Built for AddressSanitizer or ThreadSanitizer, or under Valgrind? Such a program has mappings of its
+ * tool's, and a malloc() that does not survive a fork() of several threads.
+ */
+bool check_is_instrumented(void);
+
+/*
  * How often to repeat: `rounds`, or a tenth of it but at least once, where CHECK_SHORT=1 says that
  * time is dear (an emulated machine).
  */

@@ -128,17 +128,16 @@ static void expect(const char *what, uint64_t before, uint64_t now)
 				 (unsigned long long)before, (unsigned long long)now);
 }
 
-/* Instrumented programs map memory of their own whenever they please. */
-static bool mappings_are_ours(void)
+bool check_is_instrumented(void)
 {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-	return false;
+	return true;
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-	return false;
+	return true;
 #endif
 #endif
-	return getenv("CHECK_UNDER_VALGRIND") == NULL;
+	return getenv("CHECK_UNDER_VALGRIND") != NULL;
 }
 
 void check_unchanged(const struct check_state *before)
@@ -162,7 +161,7 @@ void check_unchanged(const struct check_state *before)
 			expect(what, before->node_free[i], now.node_free[i]);
 	}
 	expect("open files", before->open_files, now.open_files);
-	if (mappings_are_ours())
+	if (!check_is_instrumented())
 		expect("lines of /proc/self/maps", before->mappings, now.mappings);
 	expect("memory policy", (uint64_t)before->policy, (uint64_t)now.policy);
 	if (memcmp(before->policy_mask, now.policy_mask, sizeof(now.policy_mask)) != 0)

@@ -153,24 +153,11 @@ static void no_mappings(void *arg)
 	CU_ASSERT_EQUAL(hnuma_region_destroy(other), 0);
 }
 
-/* Sanitizers and Valgrind want mappings for themselves, and end where they get none. */
-static bool may_take_all_mappings(void)
-{
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-	return false;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-	return false;
-#endif
-#endif
-	return getenv("CHECK_UNDER_VALGRIND") == NULL;
-}
-
 static void test_mappings(void)
 {
 	enum hnuma_backing least = HNUMA_BACKING_HUGETLB;
 
-	if (!may_take_all_mappings() || !check_hugepages_exactly(home, 4))
+	if (check_is_instrumented() || !check_hugepages_exactly(home, 4))
 		return;
 	if (strtoul(check_read_file("/proc/sys/vm/max_map_count"), NULL, 10) >= MAPPINGS_MAX) {
 		check_skip("vm.max_map_count is too high to be reached");
