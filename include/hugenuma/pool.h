@@ -16,7 +16,7 @@
  * as long as the block (so the pool takes twice the memory), and the guard and all that is free
  * are filled with a pattern. It is compared when a block is acquired, when it is released (the
  * guard), and by hnuma_pool_check(). A block that was overwritten is never handed out again: it
- * counts as lost. A block that is released waits in a quarantine until up to 128 others of its class
+ * counts as lost. A block that is released waits in a quarantine until up to 240 others of its class
  * and node have been released after it, as long as other blocks can be had. Acquired blocks are
  * zero, whatever hygiene says. Every call takes the lock of a node and goes over the whole block
  * and its guard. A pool that is not hardened pays nothing for this.
