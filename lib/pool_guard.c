@@ -43,7 +43,8 @@ static size_t pattern_find(uint64_t key, const void *address, size_t size)
 		return size;
 	wanted = pattern_at(key, &words[i]);
 	at = i * sizeof(*words);
-	for (i = 0; bytes[at + i] == ((unsigned char *)&wanted)[i];)
+	/* Who writes where he should not may be at it just now: the word can be whole again. */
+	for (i = 0; i < sizeof(wanted) - 1 && bytes[at + i] == ((unsigned char *)&wanted)[i];)
 		i++;
 	return at + i;
 }
