@@ -6,7 +6,6 @@
  */
 #include "config.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -120,12 +119,9 @@ int hnuma_hooks_made(struct hnuma_region *region, const struct hnuma_hooks *hook
 
 void hnuma_hooks_going(struct hnuma_region *region)
 {
-	int previous;
-
 	/* In a child of fork() what was registered is the parent's. */
 	if (hnuma_process_is_child_of(region->epoch) || !region->hooks.going)
 		region->nr_made = 0;
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &previous);
 	while (region->nr_made > 0) {
 		struct hnuma_piece piece;
 
@@ -134,7 +130,6 @@ void hnuma_hooks_going(struct hnuma_region *region)
 		region->hooks.going(region->hooks.arg, &piece, region->handles[region->nr_made]);
 		is_inside = false;
 	}
-	pthread_setcancelstate(previous, &previous);
 	free(region->handles);
 	region->handles = NULL;
 }

@@ -220,17 +220,10 @@ static bool is_parents(const struct hnuma_region *region)
 	return hnuma_process_is_child_of(region->epoch) && !region->is_inherited;
 }
 
-int hnuma_region_destroy(struct hnuma_region *region)
+static int destroy(struct hnuma_region *region)
 {
 	int error;
 
-	if (!region)
-		return 0;
-	if (is_parents(region))
-		return hnuma_process_refuse("region");
-	error = hnuma_hooks_refuse("hnuma_region_destroy");
-	if (error)
-		return error;
 	hnuma_hooks_going(region);
 	/* Hidden first: once it is unmapped, somebody else's memory may come to lie there. */
 	hnuma_atlas_hide(region->slot);
@@ -249,6 +242,24 @@ int hnuma_region_destroy(struct hnuma_region *region)
 	HNUMA_PROBE(region_destroyed, region->base, region->size_bytes);
 	free(region);
 	return 0;
+}
+
+int hnuma_region_destroy(struct hnuma_region *region)
+{
+	int previous, error;
+
+	if (!region)
+		return 0;
+	if (is_parents(region))
+		return hnuma_process_refuse("region");
+	error = hnuma_hooks_refuse("hnuma_region_destroy");
+	if (error)
+		return error;
+	/* To close a file is a point where a thread can be cancelled: it would keep its pages. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &previous);
+	error = destroy(region);
+	pthread_setcancelstate(previous, &previous);
+	return error;
 }
 
 void *hnuma_region_base(const struct hnuma_region *region)

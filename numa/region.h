@@ -166,7 +166,10 @@ int hnuma_hooks_refuse(const char *call);
  */
 int hnuma_hooks_made(struct hnuma_region *region, const struct hnuma_hooks *hooks);
 
-/* Call `going` for each piece that was made, the last one first, and forget the handles. */
+/*
+ * Call `going` for each piece that was made, the last one first, and forget the handles. For this call
+ * and the one above the thread cannot be cancelled: the caller has seen to that.
+ */
 void hnuma_hooks_going(struct hnuma_region *region);
 
 #endif

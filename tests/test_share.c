@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -426,6 +427,32 @@ static void test_open_fails(void)
 	hnuma_directory_remove(id);
 }
 
+/* A thread that is cancelled meanwhile is so when the call has returned, and not half-way. */
+static void *cancelled(void *arg)
+{
+	struct hnuma_region *region = create(HNUMA_BACKING_HUGETLB);
+
+	pthread_cancel(pthread_self());
+	*(int *)arg = hnuma_region_fd(region);
+	if (hnuma_region_destroy(region) == 0)
+		pthread_testcancel();
+	return NULL;
+}
+
+static void test_cancelled(void)
+{
+	pthread_t thread;
+	void *result;
+	int fd = -1;
+
+	if (!check_hugepages(NR_PAGES))
+		return;
+	CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, cancelled, &fd), 0);
+	CU_ASSERT_EQUAL(pthread_join(thread, &result), 0);
+	CU_ASSERT_PTR_EQUAL(result, PTHREAD_CANCELED);
+	CU_ASSERT(fd >= 0 && fcntl(fd, F_GETFD) < 0);
+}
+
 /* A pool's block, found in another mapping by node and offset. */
 static void test_block(void)
 {
@@ -466,6 +493,7 @@ int main(void)
 		{"fork", test_fork},
 		{"files that are refused (row 41)", test_refused},
 		{"each call fails", test_open_fails},
+		{"a thread that is cancelled", test_cancelled},
 		{"a block elsewhere", test_block},
 		CU_TEST_INFO_NULL,
 	};
