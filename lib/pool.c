@@ -374,13 +374,14 @@ int hnuma_pool_release(struct hnuma_pool *pool, void *buffer)
 
 /*
  * Of n blocks taken from a hardened pool the one at `bad` was overwritten, and nothing is left to
- * take its place: give the others back.
+ * take its place: give the others back. Those behind it were not looked at yet, and a release would
+ * write the pattern over what there is to be found.
  */
-static COLD int give_up(struct hnuma_pool *pool, const struct hnuma_home *home,
-			unsigned class_index, void **buffers, size_t n, size_t bad)
+static COLD int give_up(struct hnuma_pool *pool, struct hnuma_home *home, unsigned class_index,
+			void **buffers, size_t n, size_t bad)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (i != bad)
+		if (i < bad || (i > bad && hnuma_guard_hand_out(home, class_index, buffers[i])))
 			release(pool, buffers[i]);
 	}
 	return hnuma_error_set(-ENOMEM,

@@ -301,6 +301,29 @@ static void test_quarantine(void)
 	close_pool(pool);
 }
 
+/* What a call that gives up has not handed out yet is lost all the same, where it was overwritten. */
+static void test_bulk_in_vain(void)
+{
+	struct hnuma_pool_attr attr = attr_for_tests();
+	struct hnuma_pool *pool;
+	void *blocks[8], *again[8];
+
+	attr.bytes_per_node = HNUMA_HUGEPAGE / 2;
+	CU_ASSERT_EQUAL_FATAL(hnuma_pool_create(&pool, topology, &attr), 0);
+	CU_ASSERT_EQUAL(hnuma_pool_acquire_bulk(pool, HNUMA_CLASS_256K, blocks, 8), 0);
+	CU_ASSERT_EQUAL(hnuma_pool_release_bulk(pool, blocks, 8), 0);
+	for (int i = 2; i < 5; i++)
+		overwrite((unsigned char *)blocks[i] + 77, 1);
+	CU_ASSERT_EQUAL(hnuma_pool_acquire_bulk(pool, HNUMA_CLASS_256K, again, 8), -ENOMEM);
+	check_message("not overwritten");
+	expect_found(pool, HNUMA_CLASS_256K, 3);
+	CU_ASSERT_EQUAL(hnuma_pool_acquire_bulk(pool, HNUMA_CLASS_256K, again, 5), 0);
+	for (int i = 0; i < 5; i++)
+		CU_ASSERT(again[i] != blocks[2] && again[i] != blocks[3] && again[i] != blocks[4]);
+	CU_ASSERT_EQUAL(hnuma_pool_release_bulk(pool, again, 5), 0);
+	close_damaged(pool);
+}
+
 static void test_bulk(void)
 {
 	struct hnuma_pool_attr attr = attr_for_tests();
@@ -492,6 +515,7 @@ int main(void)
 		{"write after release (row 23)", test_write_after_release},
 		{"quarantine", test_quarantine},
 		{"bulk", test_bulk},
+		{"bulk in vain", test_bulk_in_vain},
 		{"the books add up", test_books},
 		{"threads", test_threads},
 		{"environment", test_environment},
