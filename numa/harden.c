@@ -4,6 +4,7 @@
  */
 #include "config.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,8 +23,12 @@ unsigned hnuma_harden_asked(void)
 
 int hnuma_harden_key(uint64_t *key)
 {
-	int error = hnuma_sys.random(key, sizeof(*key));
+	int previous, error;
 
+	/* To ask is a point where a thread can be cancelled, and the pool has its memory by now. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &previous);
+	error = hnuma_sys.random(key, sizeof(*key));
+	pthread_setcancelstate(previous, &previous);
 	return error ? hnuma_error_set(error, "getrandom() gave no key for a hardened pool: %s",
 				       hnuma_strerror(error))
 		     : 0;

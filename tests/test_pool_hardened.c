@@ -301,6 +301,41 @@ static void test_quarantine(void)
 	close_pool(pool);
 }
 
+static int cancel_soon(void *arg, const struct hnuma_piece *piece, void **handle)
+{
+	(void)arg;
+	(void)piece;
+	(void)handle;
+	return pthread_cancel(pthread_self());
+}
+
+/* A thread that is cancelled when the memory is there and the key is not: not half-way. */
+static void *cancelled(void *arg)
+{
+	struct hnuma_pool_attr attr = attr_for_tests();
+	struct hnuma_hooks hooks = HNUMA_HOOKS_INIT;
+	struct hnuma_pool *pool;
+
+	hooks.made = cancel_soon;
+	attr.hooks = &hooks;
+	if (hnuma_pool_create(&pool, topology, &attr) == 0)
+		*(int *)arg = hnuma_pool_destroy(pool);
+	pthread_testcancel();
+	return NULL;
+}
+
+static void test_cancelled(void)
+{
+	pthread_t thread;
+	void *result;
+	int error = 1;
+
+	CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, cancelled, &error), 0);
+	CU_ASSERT_EQUAL(pthread_join(thread, &result), 0);
+	CU_ASSERT_PTR_EQUAL(result, PTHREAD_CANCELED);
+	CU_ASSERT_EQUAL(error, 0);
+}
+
 /* What a call that gives up has not handed out yet is lost all the same, where it was overwritten. */
 static void test_bulk_in_vain(void)
 {
@@ -516,6 +551,7 @@ int main(void)
 		{"quarantine", test_quarantine},
 		{"bulk", test_bulk},
 		{"bulk in vain", test_bulk_in_vain},
+		{"a thread that is cancelled", test_cancelled},
 		{"the books add up", test_books},
 		{"threads", test_threads},
 		{"environment", test_environment},
