@@ -207,19 +207,28 @@ static void cache_empty(struct hnuma_cache *cache, struct hnuma_depot *depot)
 	hnuma_cache_unclaim(cache);
 }
 
+/* Sleep rather than yield: a claim's holder may have a lower priority than we. */
+static void nap(void)
+{
+	const struct timespec time = {0, CLAIM_NAP_NS};
+	int previous;
+
+	/* A thread that was cancelled here would keep the home's lock for ever. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &previous);
+	thrd_sleep(&time, NULL);
+	pthread_setcancelstate(previous, &previous);
+}
+
 /* Claim a cache. A holder needs a few instructions only, unless it has lost its CPU in between. */
 static bool claim_patiently(struct hnuma_cache *cache, bool wait)
 {
-	const struct timespec nap = {0, CLAIM_NAP_NS};
-
 	do {
 		for (unsigned i = 0; i < CLAIM_TRIES; i++) {
 			if (hnuma_cache_claim(cache))
 				return true;
 		}
-		/* Sleep rather than yield: the holder may have a lower priority than we. */
 		if (wait)
-			thrd_sleep(&nap, NULL);
+			nap();
 	} while (wait);
 	return false;
 }

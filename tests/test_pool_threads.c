@@ -471,6 +471,36 @@ static void test_a_claimed_cache_is_gone_round(void)
 	close_pool();
 }
 
+static void *clear_cancelled(void *arg)
+{
+	(void)arg;
+	pthread_cancel(pthread_self());
+	CU_ASSERT_EQUAL(hnuma_pool_clear(pool), 0);
+	pthread_testcancel();
+	return NULL;
+}
+
+/* Who waits for such a thread, and is cancelled, takes no lock with him. */
+static void test_cancelled_while_waiting_for_a_claim(void)
+{
+	const struct timespec time = {0, 10000000};
+	struct hnuma_cache *cache;
+	pthread_t thread;
+	void *result;
+
+	open_pool(64, 0, HNUMA_HYGIENE_NEVER);
+	cache = pool->lines[0].caches[0];
+	CU_ASSERT(hnuma_cache_claim(cache));
+	CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, clear_cancelled, NULL), 0);
+	nanosleep(&time, NULL);
+	hnuma_cache_unclaim(cache);
+	CU_ASSERT_EQUAL(pthread_join(thread, &result), 0);
+	CU_ASSERT_PTR_EQUAL(result, PTHREAD_CANCELED);
+	CU_ASSERT_EQUAL_FATAL(pthread_mutex_trylock(&cache->home->lock), 0);
+	pthread_mutex_unlock(&cache->home->lock);
+	close_pool();
+}
+
 int main(void)
 {
 	CU_TestInfo tests[] = {
@@ -484,6 +514,7 @@ int main(void)
 		{"other caches are recalled when short", test_other_caches_are_recalled_when_short},
 		{"an unknown CPU works (row 27)", test_an_unknown_cpu_works},
 		{"a claimed cache is gone round", test_a_claimed_cache_is_gone_round},
+		{"cancelled while waiting for a claim", test_cancelled_while_waiting_for_a_claim},
 		CU_TEST_INFO_NULL,
 	};
 	int result;
