@@ -29,8 +29,8 @@ struct files {
 	const char *limit;
 	const char *usage;
 	const char *stat; /* NULL: of what is used nothing can be reclaimed */
-	/* In it: what could be, and what counts with that and could not. */
-	const char *cache, *shmem;
+	/* In it: what could be, what counts with that and could not, and what could be besides. */
+	const char *cache, *shmem, *slab;
 };
 
 static const struct files files_of[3][3] = {
@@ -41,7 +41,8 @@ static const struct files files_of[3][3] = {
 			[HNUMA_CGROUP_RESERVATIONS] = {.limit = "hugetlb.2MB.rsvd.limit_in_bytes",
 						       .usage = "hugetlb.2MB.rsvd.usage_in_bytes"},
 			[HNUMA_CGROUP_MEMORY] = {"memory.limit_in_bytes", "memory.usage_in_bytes",
-						 "memory.stat", "total_cache ", "total_shmem "},
+						 "memory.stat", "total_cache ", "total_shmem ",
+						 NULL},
 		},
 	[2] =
 		{
@@ -50,7 +51,7 @@ static const struct files files_of[3][3] = {
 			[HNUMA_CGROUP_RESERVATIONS] = {.limit = "hugetlb.2MB.rsvd.max",
 						       .usage = "hugetlb.2MB.rsvd.current"},
 			[HNUMA_CGROUP_MEMORY] = {"memory.max", "memory.current", "memory.stat",
-						 "file ", "shmem "},
+						 "file ", "shmem ", "slab_reclaimable "},
 		},
 };
 
@@ -243,12 +244,24 @@ bool hnuma_cgroup_parse_limit(const char *text, uint64_t *bytes)
 	return true;
 }
 
-/* How much of a group's memory is a cache of files, which the kernel gives up before anything else. */
+/* Does a line say this, and a number? */
+static bool stat_is(const char *line, const char *key, uint64_t *number)
+{
+	const size_t length = strlen(key);
+
+	return strncmp(line, key, length) == 0 &&
+	       !hnuma_procfs_parse_number(line + length, number, NULL);
+}
+
+/*
+ * How much of a group's memory the kernel gives up before it kills: the cache of files, and of their
+ * names. Version 1 does not tell of the latter.
+ */
 static uint64_t read_reclaimable(const char *directory, const struct files *files)
 {
 	struct hnuma_procfs_lines lines;
 	char path[HNUMA_CGROUP_PATH_MAX];
-	uint64_t number, cache = 0, shmem = 0;
+	uint64_t number, cache = 0, shmem = 0, slab = 0;
 	const char *line;
 
 	if (!files->stat ||
@@ -256,15 +269,16 @@ static uint64_t read_reclaimable(const char *directory, const struct files *file
 	    hnuma_procfs_open(&lines, path))
 		return 0;
 	while (hnuma_procfs_next(&lines, &line) > 0) {
-		if (strncmp(line, files->cache, strlen(files->cache)) == 0 &&
-		    !hnuma_procfs_parse_number(line + strlen(files->cache), &number, NULL))
+		if (stat_is(line, files->cache, &number))
 			cache = number;
-		else if (strncmp(line, files->shmem, strlen(files->shmem)) == 0 &&
-			 !hnuma_procfs_parse_number(line + strlen(files->shmem), &number, NULL))
+		else if (stat_is(line, files->shmem, &number))
 			shmem = number;
+		else if (files->slab && stat_is(line, files->slab, &number))
+			slab = number;
 	}
 	hnuma_procfs_close(&lines);
-	return cache > shmem ? cache - shmem : 0;
+	cache = cache > shmem ? cache - shmem : 0;
+	return cache + slab < cache ? UINT64_MAX : cache + slab;
 }
 
 /* Look at one group. A file that cannot be read is no limit: the root has none, for one. */

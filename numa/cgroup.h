@@ -35,7 +35,7 @@ struct hnuma_cgroup_limit {
 	bool is_limited; /* false: no limit was found; the rest is then 0, headroom UINT64_MAX */
 	uint64_t limit_bytes; /* of the tightest group */
 	uint64_t usage_bytes; /* what counts against it, of all processes of the group and below it;
-			      * of memory without what is a cache of files, which can be reclaimed */
+			      * of memory without caches of files and names, which can be reclaimed */
 	uint64_t headroom_bytes;	  /* limit - usage, at least 0 */
 	char path[HNUMA_CGROUP_PATH_MAX]; /* the file with the limit, for messages */
 };

@@ -326,7 +326,7 @@ static void test_version_2(void)
 	fake_files_end();
 }
 
-/* What is a cache of files can be reclaimed, but for shared memory, which counts with it. */
+/* Caches of files and of names can be reclaimed, but for shared memory, which counts with the first. */
 static void test_memory(void)
 {
 	static const struct fake_file version_2[] = {
@@ -338,7 +338,9 @@ static void test_memory(void)
 		{"/sys/fs/cgroup/a/memory.max", "104857600\n", 0},
 		{"/sys/fs/cgroup/a/memory.current", "83886080\n", 0},
 		{"/sys/fs/cgroup/a/memory.stat",
-		 "anon 52428800\nfile 31457280\nkernel 0\nshmem 10485760\nfile_mapped 7\n", 0},
+		 "anon 41943040\nfile 31457280\nkernel 10485760\nshmem 10485760\nfile_mapped 7\n"
+		 "slab_reclaimable 5242880\nslab_unreclaimable 5242880\n",
+		 0},
 		{NULL, NULL, 0},
 	};
 	static const struct fake_file version_1[] = {
@@ -364,7 +366,7 @@ static void test_memory(void)
 	};
 
 	fake_files_begin(version_2, true);
-	check_limit(HNUMA_CGROUP_MEMORY, 100, 60, 40, "/sys/fs/cgroup/a/memory.max");
+	check_limit(HNUMA_CGROUP_MEMORY, 100, 55, 45, "/sys/fs/cgroup/a/memory.max");
 	fake_files_begin(version_1, true);
 	check_limit(HNUMA_CGROUP_MEMORY, 100, 60, 40, "/c/memory/a/memory.limit_in_bytes");
 	check_limit(HNUMA_CGROUP_PAGES, 4, 0, 4, "/c/hugetlb/x/hugetlb.2MB.limit_in_bytes");
