@@ -279,6 +279,7 @@ static bool try_fault(const struct fault *fault, const struct check_state *befor
 		result = operation->run();
 	has_happened = fail_sys_end();
 	EXPECT(result == 0 || (has_happened && result < 0));
+	EXPECT(result == 0 || fault->entry != FAIL_MALLOC || result == -ENOMEM);
 	EXPECT(result == 0 || operation->is_silent || !is_spoilt(hnuma_errormsg()));
 	if (has_happened && faults_makes_region()) {
 		judge_region(fault, result);
