@@ -113,6 +113,21 @@ const char *check_read_file(const char *path)
 	return text;
 }
 
+bool check_write_file(const char *directory, const char *file, const char *text)
+{
+	char path[400];
+	bool is_written;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, file);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	is_written = write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+	close(fd);
+	return is_written;
+}
+
 void check_message(const char *words)
 {
 	const char *message = hnuma_errormsg();

@@ -72,6 +72,9 @@ unsigned check_rounds(unsigned rounds);
 /* The text of a whole small file, in a static buffer; "" when it cannot be read. */
 const char *check_read_file(const char *path);
 
+/* Write into a file that is there already, as those of a control group are. True: all was written. */
+bool check_write_file(const char *directory, const char *file, const char *text);
+
 /*
  * A node whose memory the cpuset lets this program use, the lowest one; 0 where the system does not
  * say. Asked of the system, not of the library.

@@ -8,7 +8,6 @@
 #include "config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -199,21 +198,6 @@ static char group[256];
 static const char *root; /* the group's parent */
 static bool has_enabled; /* the controller was switched on there by us */
 
-static bool write_text(const char *directory, const char *file, const char *text)
-{
-	char path[400];
-	bool is_written;
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", directory, file);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	is_written = write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-	close(fd);
-	return is_written;
-}
-
 /* The controller for groups below, where version 2 has it switched off. */
 static void enable_controller(void)
 {
@@ -221,7 +205,7 @@ static void enable_controller(void)
 
 	snprintf(path, sizeof(path), "%s/cgroup.subtree_control", root);
 	has_enabled = !strstr(check_read_file(path), "memory") &&
-		      write_text(root, "cgroup.subtree_control", "+memory");
+		      check_write_file(root, "cgroup.subtree_control", "+memory");
 }
 
 static void remove_group(void)
@@ -230,7 +214,7 @@ static void remove_group(void)
 	for (int i = 0; i < 200 && rmdir(group) != 0 && errno == EBUSY; i++)
 		usleep(10000);
 	if (has_enabled)
-		write_text(root, "cgroup.subtree_control", "-memory");
+		check_write_file(root, "cgroup.subtree_control", "-memory");
 }
 
 /* A group with a limit on memory, of either version, where the system has one at the usual place. */
@@ -247,7 +231,7 @@ static bool make_group(const char *limit)
 		root = versions[i].root;
 		enable_controller();
 		snprintf(group, sizeof(group), "%s/hugenuma-test-%d", root, (int)getpid());
-		if (mkdir(group, 0755) == 0 && write_text(group, versions[i].file, limit))
+		if (mkdir(group, 0755) == 0 && check_write_file(group, versions[i].file, limit))
 			return true;
 		remove_group();
 	}
@@ -263,7 +247,7 @@ static void full_group(void *arg)
 
 	(void)arg;
 	snprintf(text, sizeof(text), "%d", (int)getpid());
-	CU_ASSERT_FATAL(write_text(group, "cgroup.procs", text));
+	CU_ASSERT_FATAL(check_write_file(group, "cgroup.procs", text));
 	CU_ASSERT_EQUAL_FATAL(create(&region, 16 * MB, HNUMA_BACKING_BASE), 0);
 	memset(hnuma_region_base(region), 1, 16 * MB);
 	check_snapshot(&before);

@@ -6,7 +6,6 @@
 #include "config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -73,21 +72,6 @@ struct group {
 	bool has_enabled; /* the controller was switched on in the root by us */
 };
 
-static bool write_text(const char *directory, const char *file, const char *text)
-{
-	char path[400];
-	bool is_written;
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", directory, file);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	is_written = write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-	close(fd);
-	return is_written;
-}
-
 /* Find a mounted hierarchy that has the controller. */
 static bool find_hierarchy(struct group *group)
 {
@@ -119,7 +103,7 @@ static bool make_group(struct group *group)
 		snprintf(path, sizeof(path), "%s/cgroup.subtree_control", group->root);
 		if (!strstr(check_read_file(path), "hugetlb"))
 			group->has_enabled =
-				write_text(group->root, "cgroup.subtree_control", "+hugetlb");
+				check_write_file(group->root, "cgroup.subtree_control", "+hugetlb");
 	}
 	snprintf(group->directory, sizeof(group->directory), "%s/hugenuma-test-%d", group->root,
 		 (int)getpid());
@@ -132,7 +116,7 @@ static void remove_group(struct group *group)
 	for (int i = 0; i < 200 && rmdir(group->directory) != 0 && errno == EBUSY; i++)
 		usleep(10000);
 	if (group->has_enabled)
-		write_text(group->root, "cgroup.subtree_control", "-hugetlb");
+		check_write_file(group->root, "cgroup.subtree_control", "-hugetlb");
 }
 
 /* Put the calling process, a child of the test, into the group, with a limit of some pages. */
@@ -143,9 +127,9 @@ static void enter_group(const struct group *group, bool is_reservation, unsigned
 	snprintf(name, sizeof(name), "hugetlb.2MB.%s%s", is_reservation ? "rsvd." : "",
 		 group->is_v1 ? "limit_in_bytes" : "max");
 	snprintf(text, sizeof(text), "%zu", nr_pages * PAGE);
-	CU_ASSERT_FATAL(write_text(group->directory, name, text));
+	CU_ASSERT_FATAL(check_write_file(group->directory, name, text));
 	snprintf(text, sizeof(text), "%d", (int)getpid());
-	CU_ASSERT_FATAL(write_text(group->directory, "cgroup.procs", text));
+	CU_ASSERT_FATAL(check_write_file(group->directory, "cgroup.procs", text));
 }
 
 static int refused(void)
