@@ -243,7 +243,7 @@ static inline void *hnuma_block_address(const struct hnuma_home *home, uint32_t 
 /*
  * Relaxed: a state orders nothing. Who sets it has got the block through a list, and its claim,
  * sequence or lock orders the state as it does the list; what is decided by the state alone is the
- * exchange OUT -> FREE, in take_back() and in the fast path of hnuma_pool_release().
+ * exchange OUT -> FREE, in hnuma_spot_take_back() and in the fast path of hnuma_pool_release().
  */
 static inline void hnuma_block_set(const struct hnuma_home *home, uint32_t block,
 				   enum hnuma_block_state state)

@@ -3,7 +3,8 @@
  * tests/spin/pool_cache.pml - a pool's caches worked by claims, its depot, and recalling.
  *
  *	lib/pool_cache.h	hnuma_cache_claim(), _unclaim(), _take_claiming(), _put_claiming()
- *	lib/pool.c		acquire_from(), take_back(), give_to_home()
+ *	lib/pool.c		take_from(), give_to_home()
+ *	lib/pool_spot.h		hnuma_spot_take_back()
  *	lib/pool_home.c		hnuma_home_gather(), _take(), _give(), _fill(), _drain(), _clear(),
  *				recall_claiming(), cache_empty()
  *
