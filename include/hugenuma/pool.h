@@ -204,6 +204,19 @@ HNUMA_API int hnuma_pool_class_of(const struct hnuma_pool *pool, const void *buf
 HNUMA_API int hnuma_pool_node_of(const struct hnuma_pool *pool, const void *buffer);
 
 /*
+ * Walk over the blocks that are out: by nodes, and on each by addresses.
+ *
+ * @previous  the block that the last call returned, which may have been released since; NULL: begin.
+ *
+ * Blocks that are acquired or released meanwhile, by whichever thread, may be met or not.
+ *
+ * Returns a block, whose class and node hnuma_pool_class_of() and hnuma_pool_node_of() tell; or NULL:
+ * errno ENOENT (there is none behind it), EFAULT (previous is no address of this pool's), EINVAL (pool
+ * is NULL), EOWNERDEAD.
+ */
+HNUMA_API void *hnuma_pool_walk(const struct hnuma_pool *pool, const void *previous);
+
+/*
  * Make `count` more free blocks of a class (of every class) on every served node, so that acquires
  * are hits. Counted neither as allocations nor as returns.
  *
