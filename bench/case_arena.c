@@ -15,10 +15,15 @@
 #define CAPACITY_BYTES	((size_t)1024 * 1024)
 #define INSTANCES_STEPS 2
 
+/* Of each thread in a step that several share: so many that their meeting is no part of the figure. */
+#define NR_ALLOCATIONS_SHARED 2048u
+#define SHARING_THREADS	      2u
+
 enum steps_kind {
 	STEPS_SHARED,
 	STEPS_LANE,
 	STEPS_ZEROED,
+	STEPS_CREW, /* shared by several threads that allocate at the same time */
 };
 
 struct steps_probe {
@@ -27,6 +32,7 @@ struct steps_probe {
 	const struct bench_steps *steps;
 	void *instances[INSTANCES_STEPS];
 	size_t bytes;
+	size_t capacity_bytes;
 	bool is_zeroed;
 };
 
@@ -48,6 +54,21 @@ static void work_steps(const struct timed *timed, const struct place *place, uin
 				  iterations / NR_ALLOCATIONS);
 }
 
+/* The threads' steps begin and end together: a reset is no thread's while another one allocates. */
+static void work_shared(const struct timed *timed, const struct place *place, uint64_t iterations)
+{
+	struct steps_probe *probe = of_timed(timed);
+	void *instance = probe->instances[place->layout % INSTANCES_STEPS];
+
+	for (uint64_t done = 0; done < iterations; done += NR_ALLOCATIONS_SHARED) {
+		probe->steps->fill(instance, probe->bytes, NR_ALLOCATIONS_SHARED);
+		crew_barrier(SHARING_THREADS);
+		if (place->index == 0)
+			probe->steps->reset(instance);
+		crew_barrier(SHARING_THREADS);
+	}
+}
+
 static bool run_steps(struct probe *pointer, double *values)
 {
 	values[0] = timed_run(&((struct steps_probe *)pointer)->timed);
@@ -61,7 +82,23 @@ static void open_steps(void *arg, unsigned index)
 
 	(void)index;
 	for (unsigned i = 0; i < INSTANCES_STEPS; i++)
-		probe->instances[i] = probe->steps->open(CAPACITY_BYTES);
+		probe->instances[i] = probe->steps->open(probe->capacity_bytes);
+}
+
+static bool can(const struct bench_steps *steps, enum steps_kind kind)
+{
+	if (kind == STEPS_CREW)
+		return steps && steps->fill;
+	return steps && (kind == STEPS_ZEROED ? steps->run_zeroed : steps->run);
+}
+
+/* A quarter more than what is allocated, since a lane takes more than it needs. */
+static void share(struct steps_probe *probe)
+{
+	probe->timed.work = work_shared;
+	probe->timed.nr_threads = SHARING_THREADS;
+	probe->timed.unit = NR_ALLOCATIONS_SHARED;
+	probe->capacity_bytes = probe->bytes * NR_ALLOCATIONS_SHARED * SHARING_THREADS / 4 * 5;
 }
 
 static void add_steps(const char *name, enum steps_kind kind, size_t bytes)
@@ -75,7 +112,7 @@ static void add_steps(const char *name, enum steps_kind kind, size_t bytes)
 
 		if (kind == STEPS_LANE && subject->lane_steps)
 			steps = subject->lane_steps;
-		if (!steps || (kind == STEPS_ZEROED && !steps->run_zeroed))
+		if (!can(steps, kind))
 			continue;
 		probe = plan_alloc(sizeof(*probe));
 		probe->probe.run = run_steps;
@@ -86,7 +123,10 @@ static void add_steps(const char *name, enum steps_kind kind, size_t bytes)
 		};
 		probe->steps = steps;
 		probe->bytes = bytes;
+		probe->capacity_bytes = CAPACITY_BYTES;
 		probe->is_zeroed = kind == STEPS_ZEROED;
+		if (kind == STEPS_CREW)
+			share(probe);
 		crew_run(1, open_steps, probe);
 		if (probe->instances[0] && probe->instances[1])
 			plan_add(group, &probe->probe, subject);
@@ -167,5 +207,9 @@ void cases_arena(void)
 	add_steps("arena zeroed/4 KB", STEPS_ZEROED, 4096);
 	add_steps("lane/256 B", STEPS_LANE, 256);
 	add_steps("lane/4 KB", STEPS_LANE, 4096);
+	if (crew_nr_cpus() >= SHARING_THREADS) {
+		add_steps("arena/2 threads/256 B", STEPS_CREW, 256);
+		add_steps("arena/2 threads/4 KB", STEPS_CREW, 4096);
+	}
 	add_slices();
 }

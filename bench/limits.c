@@ -138,6 +138,7 @@ static void *open_arena(size_t capacity_bytes)
 #define STEPS_BEGIN(instance) struct limit_arena *arena = (instance)
 #define STEPS_ALLOC(bytes)    limit_alloc(arena, 1, bytes)
 #define STEPS_RESET()	      limit_reset(arena)
+#define STEPS_MAY_SHARE
 #include "bench/steps.h"
 
 #define STEPS			  called
@@ -145,6 +146,7 @@ static void *open_arena(size_t capacity_bytes)
 #define STEPS_ALLOC(bytes)	  limit_alloc_swapping(arena, 1, bytes)
 #define STEPS_ALLOC_ZEROED(bytes) memset(limit_alloc_swapping(arena, 1, bytes), 0, bytes)
 #define STEPS_RESET()		  limit_reset(arena)
+#define STEPS_MAY_SHARE
 #include "bench/steps.h"
 
 /* One compare-and-swap for each allocation, in the loop itself. */
@@ -163,6 +165,20 @@ static inline void *swap(struct limit_arena *arena, uint64_t bytes)
 #define STEPS_ALLOC(bytes)	  swap(arena, bytes)
 #define STEPS_ALLOC_ZEROED(bytes) memset(swap(arena, bytes), 0, bytes)
 #define STEPS_RESET()		  atomic_store_explicit(&arena->cursor, 0, memory_order_relaxed)
+#define STEPS_MAY_SHARE
+#include "bench/steps.h"
+
+/* One addition that cannot fail and asks nothing: the least that threads with one cursor must do. */
+static inline void *add(struct limit_arena *arena, uint64_t bytes)
+{
+	return arena->base + atomic_fetch_add_explicit(&arena->cursor, bytes, memory_order_relaxed);
+}
+
+#define STEPS		      add
+#define STEPS_BEGIN(instance) struct limit_arena *arena = (instance)
+#define STEPS_ALLOC(bytes)    add(arena, bytes)
+#define STEPS_RESET()	      atomic_store_explicit(&arena->cursor, 0, memory_order_relaxed)
+#define STEPS_MAY_SHARE
 #include "bench/steps.h"
 
 /* A cursor in a register; zeroing is memset() and nothing else. */
@@ -183,10 +199,23 @@ static inline void *bump(unsigned char **next, size_t bytes)
 #define STEPS_RESET()		  (next = base)
 #include "bench/steps.h"
 
-static const struct bench_steps calls_steps = {open_arena, calls_run, NULL};
-static const struct bench_steps called_steps = {open_arena, called_run, called_run_zeroed};
-static const struct bench_steps swap_steps = {open_arena, swap_run, swap_run_zeroed};
-static const struct bench_steps bump_steps = {open_arena, bump_run, bump_run_zeroed};
+static const struct bench_steps calls_steps = {
+	open_arena, calls_run, NULL, calls_fill, calls_reset,
+};
+static const struct bench_steps called_steps = {
+	open_arena, called_run, called_run_zeroed, called_fill, called_reset,
+};
+static const struct bench_steps swap_steps = {
+	open_arena, swap_run, swap_run_zeroed, swap_fill, swap_reset,
+};
+static const struct bench_steps add_steps = {
+	open_arena, add_run, NULL, add_fill, add_reset,
+};
+static const struct bench_steps bump_steps = {
+	.open = open_arena,
+	.run = bump_run,
+	.run_zeroed = bump_run_zeroed,
+};
 
 /* ---- Slices -------------------------------------------------------------------------------------- */
 
@@ -274,6 +303,12 @@ const struct bench_subject limits[] = {
 		.kind = BENCH_LIMIT,
 		.note = "one compare-and-swap, without a call; zeroed: and memset()",
 		.steps = &swap_steps,
+	},
+	{
+		.name = LIMIT_ADD,
+		.kind = BENCH_LIMIT,
+		.note = "one atomic addition, without a call or a look at the end",
+		.steps = &add_steps,
 	},
 	{
 		.name = LIMIT_CALLED,

@@ -85,9 +85,33 @@ static void *open_arena(size_t capacity_bytes)
 #define STEPS_ALLOC(bytes)	  hnuma_arena_alloc_uninit(arena, 1, bytes)
 #define STEPS_ALLOC_ZEROED(bytes) hnuma_arena_alloc(arena, 1, bytes)
 #define STEPS_RESET()		  hnuma_arena_reset(arena)
+#define STEPS_MAY_SHARE
 #include "bench/steps.h"
 
-static const struct bench_steps steps = {open_arena, shared_run, shared_run_zeroed};
+static const struct bench_steps steps = {
+	open_arena, shared_run, shared_run_zeroed, shared_fill, shared_reset,
+};
+
+/* What the manual advises to threads that share an arena: each has a lane of its own. */
+static void fill_by_lane(void *instance, size_t bytes, unsigned nr_allocations)
+{
+	struct hnuma_lane lane;
+
+	if (hnuma_lane_open(&lane, instance))
+		abort();
+	for (unsigned i = 0; i < nr_allocations; i++) {
+		void *memory = hnuma_lane_alloc_uninit(&lane, 1, bytes);
+
+		__asm__ volatile("" : : "r"(memory));
+	}
+	hnuma_lane_close(&lane);
+}
+
+static const struct bench_steps lanes_steps = {
+	.open = open_arena,
+	.fill = fill_by_lane,
+	.reset = shared_reset,
+};
 
 struct lane {
 	struct hnuma_arena *arena;
@@ -117,7 +141,11 @@ static void *open_lane(size_t capacity_bytes)
 #define STEPS_RESET()		  hnuma_arena_reset(arena)
 #include "bench/steps.h"
 
-static const struct bench_steps lane_steps = {open_lane, lane_run, lane_run_zeroed};
+static const struct bench_steps lane_steps = {
+	.open = open_lane,
+	.run = lane_run,
+	.run_zeroed = lane_run_zeroed,
+};
 
 static void *open_scratch(void)
 {
@@ -188,6 +216,12 @@ static const struct bench_subject ours[] = {
 		.kind = BENCH_VARIANT,
 		.note = "two slices and a reset in a space that the thread keeps",
 		.slices = &kept,
+	},
+	{
+		.name = OURS_LANES,
+		.kind = BENCH_VARIANT,
+		.note = "each thread opens a lane of its own for its part of the step",
+		.steps = &lanes_steps,
 	},
 };
 

@@ -7,8 +7,9 @@
 
 struct hnuma_topology;
 
-#define OURS	  "hugenuma"
-#define OURS_KEPT "space kept"
+#define OURS	   "hugenuma"
+#define OURS_KEPT  "space kept"
+#define OURS_LANES "a lane for each"
 
 /* Names of limits that targets are held against. */
 #define LIMIT_CALLS   "empty calls"
@@ -18,6 +19,7 @@ struct hnuma_topology;
 #define LIMIT_BUMP    "bare pointer"
 #define LIMIT_SWAP    "swap, inlined"
 #define LIMIT_CALLED  "swap, called"
+#define LIMIT_ADD     "add, inlined"
 #define LIMIT_OWN     "own pointer, inlined"
 
 #define BARE_ONE "bare, 1 thread"

@@ -133,7 +133,10 @@ struct bench_blocks {
 		     uint32_t *ticks);
 };
 
-/* Allocations of one step, given up together. All calls on an instance are one thread's. */
+/*
+ * Allocations of one step, given up together. All calls on an instance are one thread's, but for fill,
+ * which several may do at the same time.
+ */
 struct bench_steps {
 	void *(*open)(size_t capacity_bytes); /* likewise */
 
@@ -142,6 +145,10 @@ struct bench_steps {
 	/* The same with all of it zero; NULL where there is no such thing. */
 	void (*run_zeroed)(void *instance, size_t bytes, unsigned nr_allocations,
 			   uint64_t nr_steps);
+
+	/* A thread's part of a step, without the reset, and the reset; NULL where one thread only may. */
+	void (*fill)(void *instance, size_t bytes, unsigned nr_allocations);
+	void (*reset)(void *instance);
 };
 
 /* A thread's own space for one call: get it, two slices of 64 bytes, reset it. */

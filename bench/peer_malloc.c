@@ -87,7 +87,11 @@ static void *open_heap(size_t capacity_bytes)
 #define STEPS_RESET()		  (mi_heap_destroy(heap), *slot = heap = mi_heap_new())
 #include "bench/steps.h"
 
-static const struct bench_steps steps = {open_heap, heap_run, heap_run_zeroed};
+static const struct bench_steps steps = {
+	.open = open_heap,
+	.run = heap_run,
+	.run_zeroed = heap_run_zeroed,
+};
 
 #endif
 

@@ -41,7 +41,11 @@ static void *open_obstack(size_t capacity_bytes)
 	} while (0)
 #include "bench/steps.h"
 
-static const struct bench_steps steps = {open_obstack, obstack_run, obstack_run_zeroed};
+static const struct bench_steps steps = {
+	.open = open_obstack,
+	.run = obstack_run,
+	.run_zeroed = obstack_run_zeroed,
+};
 
 const struct bench_subject *bench_peer_open(const char **reason)
 {

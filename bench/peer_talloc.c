@@ -18,7 +18,11 @@ static void *open_pool(size_t capacity_bytes)
 #define STEPS_RESET()		  talloc_free_children(pool)
 #include "bench/steps.h"
 
-static const struct bench_steps steps = {open_pool, pool_run, pool_run_zeroed};
+static const struct bench_steps steps = {
+	.open = open_pool,
+	.run = pool_run,
+	.run_zeroed = pool_run_zeroed,
+};
 
 const struct bench_subject *bench_peer_open(const char **reason)
 {

@@ -8,6 +8,7 @@
  *	STEPS_ALLOC(bytes)	memory
  *	STEPS_ALLOC_ZEROED(bytes)
  *	STEPS_RESET()
+ *	STEPS_MAY_SHARE		defined where several threads may allocate at the same time
  */
 #include "bench/peer.h"
 
@@ -48,10 +49,31 @@ static void STEPS_GLUE(STEPS, _run_zeroed)(void *instance, size_t bytes, unsigne
 }
 #endif
 
+#ifdef STEPS_MAY_SHARE
+static void STEPS_GLUE(STEPS, _fill)(void *instance, size_t bytes, unsigned nr_allocations)
+{
+	STEPS_BEGIN(instance);
+
+	for (unsigned i = 0; i < nr_allocations; i++) {
+		void *memory = STEPS_ALLOC(bytes);
+
+		__asm__ volatile("" : : "r"(memory));
+	}
+}
+
+static void STEPS_GLUE(STEPS, _reset)(void *instance)
+{
+	STEPS_BEGIN(instance);
+
+	STEPS_RESET();
+}
+#endif
+
 #undef STEPS
 #undef STEPS_BEGIN
 #undef STEPS_ALLOC
 #undef STEPS_ALLOC_ZEROED
 #undef STEPS_RESET
+#undef STEPS_MAY_SHARE
 #undef STEPS_GLUE
 #undef STEPS_GLUE2
