@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include <hugenuma.h>
@@ -20,6 +21,7 @@
 #include "numa/process.h"
 #include "numa/sys.h"
 #include "tests/check.h"
+#include "tests/step.h"
 
 static struct hnuma_topology *topology;
 
@@ -43,7 +45,8 @@ void *__wrap_calloc(size_t nr, size_t size)
 	return __real_calloc(nr, size);
 }
 
-static struct hnuma_region *open_region(unsigned flags)
+/* Also in threads, where no assertion may be fatal: NULL when it cannot be had. */
+static struct hnuma_region *make_region(unsigned flags)
 {
 	struct hnuma_region_attr attr = HNUMA_REGION_ATTR_INIT;
 	struct hnuma_region *region;
@@ -52,7 +55,14 @@ static struct hnuma_region *open_region(unsigned flags)
 	attr.node = home_node;
 	attr.least_backing = HNUMA_BACKING_BASE;
 	attr.flags = flags;
-	CU_ASSERT_EQUAL_FATAL(hnuma_region_create(&region, topology, &attr), 0);
+	return hnuma_region_create(&region, topology, &attr) ? NULL : region;
+}
+
+static struct hnuma_region *open_region(unsigned flags)
+{
+	struct hnuma_region *region = make_region(flags);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(region);
 	return region;
 }
 
@@ -198,6 +208,12 @@ static void drop(struct hnuma_atlas_slot *slot)
 	hnuma_atlas_free(slot);
 }
 
+static bool is_same(const struct hnuma_region_place *a, const struct hnuma_region_place *b)
+{
+	return a->region == b->region && a->base == b->base && a->size == b->size &&
+	       a->backing == b->backing && a->page_size == b->page_size && a->node == b->node;
+}
+
 /* 1 where it is found as it was shown, 0 where it is not found, -1 for anything else. */
 static int look_for(uintptr_t number)
 {
@@ -206,11 +222,7 @@ static int look_for(uintptr_t number)
 
 	if (error)
 		return error == -ENOENT ? 0 : -1;
-	return place.region == wanted.region && place.base == wanted.base &&
-			       place.size == wanted.size && place.backing == wanted.backing &&
-			       place.page_size == wanted.page_size && place.node == wanted.node
-		       ? 1
-		       : -1;
+	return is_same(&place, &wanted) ? 1 : -1;
 }
 
 /* More than the first chunk holds; and no memory for another. */
@@ -243,6 +255,65 @@ static void test_many(void)
 		CU_ASSERT_EQUAL(look_for(i), 0);
 	check_unchanged(&before);
 }
+
+#ifdef STEP_IS_POSSIBLE
+static struct hnuma_atlas_slot *stepped;
+static int nr_steps, change_at;
+
+/* After the k-th instruction the slot becomes another region's, at the same address. */
+static void change_hands(int signal, siginfo_t *info, void *context)
+{
+	struct hnuma_region_place next = pretend(2);
+	struct hnuma_atlas_slot *slot;
+
+	(void)signal;
+	(void)info;
+	if (nr_steps++ != change_at)
+		return;
+	next.base = pretend(1).base;
+	drop(stepped);
+	slot = hnuma_atlas_claim();
+	CU_ASSERT_PTR_EQUAL(slot, stepped);
+	hnuma_atlas_show(slot, &next, hnuma_process_epoch, false);
+	/* No more steps: the rest of the table is long. */
+	((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL] &= ~0x100;
+}
+
+/* What is found is all of one or all of the other, wherever the change comes. */
+static void test_slot_changes_hands(void)
+{
+	struct sigaction action = {.sa_sigaction = change_hands, .sa_flags = SA_SIGINFO}, old;
+	const struct hnuma_region_place one = pretend(1);
+	struct hnuma_region_place two = pretend(2), place;
+	int nr_ones = 0, nr_twos = 0;
+	int error;
+
+	if (!step_works_here())
+		return;
+	two.base = one.base;
+	CU_ASSERT_EQUAL_FATAL(sigaction(SIGTRAP, &action, &old), 0);
+	/* Until the call is over before its turn comes. */
+	for (change_at = 0;; change_at++) {
+		nr_steps = 0;
+		stepped = show(1);
+		step_start();
+		error = hnuma_region_of(one.base, &place);
+		step_stop();
+		drop(stepped);
+		if (nr_steps <= change_at)
+			break;
+		if (error) {
+			CU_ASSERT_EQUAL(error, -ENOENT);
+			continue;
+		}
+		nr_ones += is_same(&place, &one);
+		nr_twos += is_same(&place, &two);
+		CU_ASSERT(is_same(&place, &one) || is_same(&place, &two));
+	}
+	CU_ASSERT_EQUAL(sigaction(SIGTRAP, &old, NULL), 0);
+	CU_ASSERT(nr_ones > 0 && nr_twos > 0);
+}
+#endif
 
 /* What threads do to the table while others look, among them those that handlers interrupt. */
 #define CHURNERS 3
@@ -330,10 +401,9 @@ static void *make_and_destroy(void *arg)
 
 	(void)arg;
 	for (unsigned i = 0; i < rounds; i++) {
-		struct hnuma_region *region = open_region(0);
-		char *base = hnuma_region_base(region);
+		struct hnuma_region *region = make_region(0);
 
-		if (!is_in(base + 99, region))
+		if (!region || !is_in((char *)hnuma_region_base(region) + 99, region))
 			atomic_fetch_add(&nr_wrong, 1);
 		if (hnuma_region_destroy(region))
 			atomic_fetch_add(&nr_wrong, 1);
@@ -368,6 +438,9 @@ int main(void)
 		{"a destroy that fails", test_destroy_fails},
 		{"fork", test_fork},
 		{"many", test_many},
+#ifdef STEP_IS_POSSIBLE
+		{"a slot changes hands after each instruction", test_slot_changes_hands},
+#endif
 		{"threads and signals", test_threads_and_signals},
 		{"regions come and go", test_regions_come_and_go},
 		CU_TEST_INFO_NULL,
