@@ -29,6 +29,11 @@
 #define PR_SET_VMA_ANON_NAME 0
 #endif
 
+/* Since Linux 6.3. */
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 8u
+#endif
+
 /* What a system call answered: -1 with errno becomes -errno. */
 static int answer(long result)
 {
@@ -57,7 +62,12 @@ static int sys_advise(void *address, size_t length, int advice)
 
 static int sys_memfd(const char *name, unsigned flags)
 {
-	return answer(memfd_create(name, flags));
+	int fd = memfd_create(name, flags | MFD_NOEXEC_SEAL);
+
+	/* One that knows no such flag. Where it was something else, it is that again. */
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create(name, flags);
+	return answer(fd);
 }
 
 static int sys_truncate(int fd, off_t length)

@@ -28,8 +28,12 @@ struct hnuma_sys {
 	int (*map)(void **address, size_t length, int protection, int flags, int fd);
 	int (*unmap)(void *address, size_t length);
 	int (*advise)(void *address, size_t length, int advice);
-	/* memfd_create() and ftruncate(): a descriptor, or -errno. Never SIGXFSZ, but -EFBIG. */
+	/*
+	 * memfd_create(): a descriptor, or -errno. The file cannot be executed, and is sealed so, where the
+	 * kernel has MFD_NOEXEC_SEAL: with the sysctl vm.memfd_noexec at 2 there may be no other.
+	 */
 	int (*memfd)(const char *name, unsigned flags);
+	/* ftruncate(). Never SIGXFSZ, but -EFBIG. */
 	int (*truncate)(int fd, off_t length);
 	/* fcntl(): F_ADD_SEALS; F_GET_SEALS, the seals or -errno; F_DUPFD_CLOEXEC, the copy or -errno. */
 	int (*add_seals)(int fd, int seals);

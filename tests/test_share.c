@@ -104,7 +104,7 @@ static void test_file(void)
 	fd = hnuma_region_fd(region);
 	CU_ASSERT_FATAL(fd >= 0);
 	CU_ASSERT_EQUAL(fcntl(fd, F_GETFD), FD_CLOEXEC);
-	CU_ASSERT_EQUAL(fcntl(fd, F_GET_SEALS), SEALS);
+	CU_ASSERT_EQUAL(fcntl(fd, F_GET_SEALS) & SEALS, SEALS);
 	CU_ASSERT(ftruncate(fd, 0) != 0 && errno == EPERM);
 	CU_ASSERT(ftruncate(fd, SIZE + PAGE) != 0 && errno == EPERM);
 	CU_ASSERT_EQUAL(hnuma_region_piece(region, PAGE, 1, &piece), 0);
