@@ -74,7 +74,7 @@ if content check-layers.pl; then
 	plant check-layers.pl 'hwloc: hwloc_topology_init' tools/hugenuma.c "${add_code}hwloc_topology_init(p);\\n}"
 	plant check-layers.pl 'libnuma: numa_alloc_onnode' lib/arena.c "${add_code}numa_alloc_onnode(1, 1);\\n}"
 	plant check-layers.pl 'may not include <numaif.h>' numa/region.c '0,/#include </s//#include <numaif.h>\n#include </'
-	plant check-layers.pl 'may not include <sys/mman.h>' lib/pool.c '0,/#include </s//#include <sys\/mman.h>\n#include </'
+	plant check-layers.pl 'may not include <sys/mman.h>' lib/arena.c '0,/#include </s//#include <sys\/mman.h>\n#include </'
 	plant check-layers.pl 'may not include "lib/pool.h"' numa/region.c '$a #include "lib/pool.h"'
 	plant check-layers.pl 'may not include "numa/sys.h"' lib/pool.c '$a #include "numa/sys.h"'
 	plant check-layers.pl 'may not include "numa/ground.h"' tools/hugenuma.c '$a #include "numa/ground.h"'
