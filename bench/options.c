@@ -25,7 +25,7 @@ struct settings settings = {
 	.slices = 3,
 	.slice_ns = 1e6,
 	.memory_bytes = 1024 * MEGABYTE,
-	.populate_bytes = 256 * MEGABYTE,
+	.populate_bytes = 1024 * MEGABYTE,
 	.replay_rounds = 3,
 	.replay_requests = 24,
 };
