@@ -103,8 +103,9 @@ void hnuma_atlas_free(struct hnuma_atlas_slot *slot)
 	move_on(slot, STATES + FREE - HELD);
 }
 
-/* Read one slot: true where it is SHOWN, as a whole, and has the address. */
-static bool look(struct hnuma_atlas_slot *slot, uintptr_t address, struct hnuma_region_place *place)
+/* Read one slot: true where it is SHOWN, as a whole, and has one of the bytes. */
+static bool look(struct hnuma_atlas_slot *slot, uintptr_t first, size_t length,
+		 struct hnuma_region_place *place)
 {
 	const memory_order order = memory_order_acquire;
 	uint64_t before = atomic_load_explicit(&slot->sequence, order);
@@ -113,7 +114,7 @@ static bool look(struct hnuma_atlas_slot *slot, uintptr_t address, struct hnuma_
 	unsigned epoch;
 	bool is_inherited;
 
-	if (before % STATES != SHOWN || address - base >= size)
+	if (before % STATES != SHOWN || (first - base >= size && base - first >= length))
 		return false;
 	place->region = (const struct hnuma_region *)atomic_load_explicit(&slot->region, order);
 	place->base = (void *)base;
@@ -128,22 +129,27 @@ static bool look(struct hnuma_atlas_slot *slot, uintptr_t address, struct hnuma_
 	       (is_inherited || !hnuma_process_is_child_of(epoch));
 }
 
-int hnuma_region_of(const void *address, struct hnuma_region_place *place)
+bool hnuma_atlas_find(const void *first, size_t length, struct hnuma_region_place *place)
 {
 	struct hnuma_region_place found;
 
-	if (!place)
-		return -EINVAL;
 	memset(place, 0, sizeof(*place));
 	for (struct chunk *chunk = &first_chunk; chunk;
 	     chunk = atomic_load_explicit(&chunk->next, memory_order_acquire)) {
 		for (unsigned i = 0; i < CHUNK_SLOTS; i++) {
 			memset(&found, 0, sizeof(found));
-			if (look(&chunk->slots[i], (uintptr_t)address, &found)) {
+			if (look(&chunk->slots[i], (uintptr_t)first, length, &found)) {
 				*place = found;
-				return 0;
+				return true;
 			}
 		}
 	}
-	return -ENOENT;
+	return false;
+}
+
+int hnuma_region_of(const void *address, struct hnuma_region_place *place)
+{
+	if (!place)
+		return -EINVAL;
+	return hnuma_atlas_find(address, 1, place) ? 0 : -ENOENT;
 }

@@ -65,6 +65,9 @@ void hnuma_atlas_hide(struct hnuma_atlas_slot *slot);
 /* Show again what was hidden. */
 void hnuma_atlas_unhide(struct hnuma_atlas_slot *slot);
 
+/* Is there a region in these bytes that is shown to this process? One of them, in *place. */
+bool hnuma_atlas_find(const void *first, size_t length, struct hnuma_region_place *place);
+
 /* Of a slot that is HELD. */
 void hnuma_atlas_free(struct hnuma_atlas_slot *slot);
 

@@ -91,23 +91,36 @@ static void show(const struct hnuma_region *region)
 	hnuma_atlas_show(region->slot, &place, region->epoch, region->is_inherited);
 }
 
-/* Fill a region: with pages of its own, or those of a file that another region has. */
-static int obtain(struct hnuma_region *region, struct hnuma_request *request, int fd,
-		  bool is_hugetlb)
+/* What a region is filled with: pages of its own, those of a file that another region has, or the caller's. */
+struct source {
+	int fd; /* -1: no file */
+	bool is_hugetlb;
+	void *address; /* NULL: not the caller's */
+};
+
+static const struct source own_pages = {.fd = -1};
+
+static int obtain(struct hnuma_region *region, struct hnuma_request *request,
+		  const struct source *source)
 {
 	int error;
 
-	if (fd < 0)
+	if (source->address) {
+		error = hnuma_wrap_take(region, request, source->address);
+		return error ? hnuma_error_prefix(error, "%s of %zu bytes at %p: ", request->name,
+						  request->size_bytes, source->address)
+			     : 0;
+	}
+	if (source->fd < 0)
 		return go_down_ladder(region, request);
-	error = hnuma_backing_open(region, request, fd, is_hugetlb);
+	error = hnuma_backing_open(region, request, source->fd, source->is_hugetlb);
 	return error ? hnuma_error_prefix(error, "%s of %zu bytes in a file: ", request->name,
 					  request->size_bytes)
 		     : 0;
 }
 
-/* fd: as obtain(). */
 static int create(struct hnuma_region **out, const struct hnuma_topology *topology,
-		  const struct hnuma_region_attr *attr, int fd, bool is_hugetlb)
+		  const struct hnuma_region_attr *attr, const struct source *source)
 {
 	struct hnuma_request request;
 	struct hnuma_region *region;
@@ -134,7 +147,7 @@ static int create(struct hnuma_region **out, const struct hnuma_topology *topolo
 	if (!request.is_bound)
 		hnuma_backing_add_reason(region, "topology unknown (/sys/devices/system/node is "
 						 "missing): not bound to any node");
-	error = obtain(region, &request, fd, is_hugetlb);
+	error = obtain(region, &request, source);
 	if (error)
 		goto free_region;
 	error = hnuma_hooks_made(region, attr->hooks);
@@ -169,7 +182,7 @@ int hnuma_region_create(struct hnuma_region **out, const struct hnuma_topology *
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &previous);
 	error = hnuma_hooks_refuse("hnuma_region_create");
 	if (!error)
-		error = create(out, topology, attr, -1, false);
+		error = create(out, topology, attr, &own_pages);
 	pthread_setcancelstate(previous, &previous);
 	return error;
 }
@@ -193,6 +206,7 @@ int hnuma_region_open(struct hnuma_region **out, const struct hnuma_topology *to
 {
 	struct hnuma_region_attr whole;
 	struct hnuma_sys_file file;
+	struct source source = {.fd = fd};
 	int previous, error;
 
 	if (!out || !attr)
@@ -201,7 +215,7 @@ int hnuma_region_open(struct hnuma_region **out, const struct hnuma_topology *to
 	*out = NULL;
 	/* Of another library: too little may be there to be copied. It is refused with the others. */
 	if (attr->struct_size != sizeof(whole))
-		return create(out, topology, attr, fd, false);
+		return create(out, topology, attr, &own_pages);
 	whole = *attr;
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &previous);
 	error = hnuma_hooks_refuse("hnuma_region_open");
@@ -209,8 +223,34 @@ int hnuma_region_open(struct hnuma_region **out, const struct hnuma_topology *to
 		error = hnuma_file_check(fd, &file);
 	if (!error)
 		error = complete(&whole, &file);
+	if (!error) {
+		source.is_hugetlb = file.is_hugetlb;
+		error = create(out, topology, &whole, &source);
+	}
+	pthread_setcancelstate(previous, &previous);
+	return error;
+}
+
+int hnuma_region_wrap(struct hnuma_region **out, const struct hnuma_topology *topology,
+		      void *address, const struct hnuma_region_attr *attr)
+{
+	const struct source source = {.fd = -1, .address = address};
+	int previous, error;
+
+	if (!out)
+		return hnuma_error_set(-EINVAL, "hnuma_region_wrap: out is NULL");
+	*out = NULL;
+	if (!attr || !address)
+		return hnuma_error_set(-EINVAL, "hnuma_region_wrap: %s is NULL",
+				       attr ? "address" : "attr");
+	/* Reading files is where a thread can be cancelled; a descriptor would stay open. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &previous);
+	error = hnuma_hooks_refuse("hnuma_region_wrap");
+	/* A struct of another library is refused with the others. */
+	if (!error && attr->struct_size == sizeof(*attr))
+		error = hnuma_wrap_check(address, attr);
 	if (!error)
-		error = create(out, topology, &whole, fd, file.is_hugetlb);
+		error = create(out, topology, attr, &source);
 	pthread_setcancelstate(previous, &previous);
 	return error;
 }

@@ -7,6 +7,7 @@
  *	limit.c     does a count or a limit make it certain that it will fail?
  *	backing.c   one rung: reserve, map, bind, populate, survey; or undo
  *	file.c      the file that hugetlb pages and shared ones are of
+ *	wrap.c      or: is this memory of the caller's one that can be a region, and what is it?
  *	verify.c    what the kernel says of the pages
  *	hooks.c     registration, piece by piece
  *
@@ -26,6 +27,7 @@
 struct hnuma_region {
 	unsigned epoch;		       /* of the process that made it */
 	bool is_inherited;	       /* a child of fork() may use it */
+	bool is_wrapped;	       /* its memory is the caller's: reservation is NULL */
 	uint64_t listing;	       /* see numa/directory.h */
 	struct hnuma_atlas_slot *slot; /* see numa/atlas.h */
 
@@ -112,7 +114,32 @@ void hnuma_backing_add_reason(struct hnuma_region *region, const char *format, .
 /* Take away what hnuma_backing_take() did, for good. */
 void hnuma_backing_undo(struct hnuma_region *region);
 
+/*
+ * wrap.c: is the call sound? attr->struct_size is. Returns 0 or a negative errno with the message set.
+ */
+int hnuma_wrap_check(const void *address, const struct hnuma_region_attr *attr);
+
+/*
+ * wrap.c: make the memory at an address the region's, which has its size already. As
+ * hnuma_backing_take(), but nothing is done to it.
+ */
+int hnuma_wrap_take(struct hnuma_region *region, const struct hnuma_request *request,
+		    void *address);
+
 /* verify.c */
+
+/* What /proc/self/smaps says of a region's mappings. All but the page size is bytes of the region. */
+struct hnuma_mappings {
+	size_t mapped_bytes;
+	size_t usable_bytes;  /* may be read and written */
+	size_t hugetlb_bytes; /* in hugetlb pages, of whatever size */
+	size_t huge_bytes;    /* in pages of 2 MB or more, those included; so much at least */
+	size_t page_size;     /* the smallest; 0: not told of all */
+	bool reaches_beyond;  /* a mapping has more than the region's bytes */
+};
+
+/* Returns 0, or what the kernel answered when the file was read; sets no message. */
+int hnuma_verify_mappings(const struct hnuma_region *region, struct hnuma_mappings *mappings);
 
 /*
  * The smallest page of the region, from /proc/self/smaps.

@@ -25,55 +25,117 @@
 #include "numa/procfs.h"
 #include "numa/region.h"
 
-/* How much of the region smaps has told of. */
-struct sizes {
-	size_t covered_bytes;
-	size_t huge_bytes;
-	size_t smallest_page;
+/* One mapping that has bytes of the region, as its lines of smaps are read. */
+struct mapping {
+	bool is_of_region;
+	uintptr_t begin, end;
+	size_t common_bytes; /* with the region */
+	size_t page_size;
+	size_t thp_bytes; /* of the whole mapping, wherever in it */
+	bool is_usable;
+	bool is_hugetlb;
 };
 
-/* Read the lines of the region's mappings; there is more than one when somebody has split it. */
-static void read_sizes(struct hnuma_procfs_lines *lines, const struct hnuma_region *region,
-		       struct sizes *sizes)
+static void begin_mapping(struct mapping *mapping, const struct hnuma_region *region,
+			  uintptr_t begin, uintptr_t end, const char *line)
 {
 	uintptr_t first = (uintptr_t)region->base, behind = first + region->size_bytes;
-	uintptr_t begin, end;
-	bool is_ours = false;
-	const char *line;
+	uintptr_t from = begin > first ? begin : first, to = end < behind ? end : behind;
+
+	memset(mapping, 0, sizeof(*mapping));
+	mapping->is_of_region = from < to;
+	mapping->begin = begin;
+	mapping->end = end;
+	mapping->common_bytes = from < to ? to - from : 0;
+	mapping->is_usable = strstr(line, " rw");
+}
+
+static void read_line(struct mapping *mapping, const char *line)
+{
 	size_t bytes;
 
-	while (hnuma_procfs_next(lines, &line) > 0) {
-		if (hnuma_maps_parse_range(line, &begin, &end)) {
-			if (begin >= behind)
-				return;
-			is_ours = begin >= first && end <= behind;
-			if (is_ours)
-				sizes->covered_bytes += end - begin;
-		} else if (is_ours && (hnuma_maps_parse_kb(line, "AnonHugePages:", &bytes) ||
-				       hnuma_maps_parse_kb(line, "ShmemPmdMapped:", &bytes))) {
-			sizes->huge_bytes += bytes;
-		} else if (is_ours && hnuma_maps_parse_kb(line, "KernelPageSize:", &bytes)) {
-			if (!sizes->smallest_page || bytes < sizes->smallest_page)
-				sizes->smallest_page = bytes;
+	if (hnuma_maps_parse_kb(line, "KernelPageSize:", &bytes))
+		mapping->page_size = bytes;
+	else if (hnuma_maps_parse_kb(line, "AnonHugePages:", &bytes) ||
+		 hnuma_maps_parse_kb(line, "ShmemPmdMapped:", &bytes) ||
+		 hnuma_maps_parse_kb(line, "FilePmdMapped:", &bytes))
+		mapping->thp_bytes += bytes;
+	else if (strncmp(line, "VmFlags:", strlen("VmFlags:")) == 0)
+		mapping->is_hugetlb = strstr(line, " ht");
+}
+
+/*
+ * How much of what the region has of a mapping is certain to be in huge pages. Of a mapping that
+ * reaches beyond the region smaps does not tell which part is: all that is not may be the region's.
+ */
+static size_t count_huge(const struct mapping *mapping)
+{
+	const uintptr_t mask = HNUMA_HUGEPAGE - 1;
+	uintptr_t begin = (mapping->begin + mask) & ~mask, end = mapping->end & ~mask;
+	size_t others;
+
+	if (mapping->page_size >= HNUMA_HUGEPAGE)
+		return mapping->common_bytes;
+	if (end < begin || mapping->thp_bytes >= end - begin)
+		return mapping->thp_bytes < mapping->common_bytes ? mapping->thp_bytes
+								  : mapping->common_bytes;
+	others = end - begin - mapping->thp_bytes;
+	return others < mapping->common_bytes ? mapping->common_bytes - others : 0;
+}
+
+static void end_mapping(struct hnuma_mappings *sum, const struct mapping *mapping)
+{
+	if (!mapping->is_of_region)
+		return;
+	sum->mapped_bytes += mapping->common_bytes;
+	sum->usable_bytes += mapping->is_usable ? mapping->common_bytes : 0;
+	sum->hugetlb_bytes += mapping->is_hugetlb ? mapping->common_bytes : 0;
+	sum->huge_bytes += count_huge(mapping);
+	sum->reaches_beyond |= mapping->common_bytes < mapping->end - mapping->begin;
+	if (mapping->page_size && (!sum->page_size || mapping->page_size < sum->page_size))
+		sum->page_size = mapping->page_size;
+}
+
+int hnuma_verify_mappings(const struct hnuma_region *region, struct hnuma_mappings *mappings)
+{
+	struct mapping mapping = {0};
+	struct hnuma_procfs_lines lines;
+	uintptr_t begin, end;
+	const char *line;
+	int result;
+
+	memset(mappings, 0, sizeof(*mappings));
+	result = hnuma_procfs_open(&lines, "/proc/self/smaps");
+	if (result)
+		return result;
+	while ((result = hnuma_procfs_next(&lines, &line)) > 0) {
+		if (!hnuma_maps_parse_range(line, &begin, &end)) {
+			read_line(&mapping, line);
+			continue;
 		}
+		end_mapping(mappings, &mapping);
+		begin_mapping(&mapping, region, begin, end, line);
+		if (begin >= (uintptr_t)region->base + region->size_bytes)
+			break;
 	}
+	end_mapping(mappings, &mapping);
+	hnuma_procfs_close(&lines);
+	/* Of huge pages that are none of hugetlb smaps gives the base page's size. */
+	if (mappings->huge_bytes == region->size_bytes && mappings->page_size < HNUMA_HUGEPAGE)
+		mappings->page_size = HNUMA_HUGEPAGE;
+	if (mappings->mapped_bytes != region->size_bytes)
+		mappings->page_size = 0;
+	return result < 0 ? result : 0;
 }
 
 size_t hnuma_verify_page_size(const struct hnuma_region *region, size_t *huge_bytes)
 {
-	struct sizes sizes = {0, 0, 0};
-	struct hnuma_procfs_lines lines;
+	struct hnuma_mappings mappings;
 
-	if (hnuma_procfs_open(&lines, "/proc/self/smaps") == 0) {
-		read_sizes(&lines, region, &sizes);
-		hnuma_procfs_close(&lines);
-	}
+	(void)hnuma_verify_mappings(region, &mappings);
 	if (huge_bytes)
-		*huge_bytes = sizes.huge_bytes;
-	if (sizes.covered_bytes != region->size_bytes)
-		return 0;
-	/* smaps gives the base page's size for transparent huge pages. */
-	return sizes.huge_bytes == region->size_bytes ? HNUMA_HUGEPAGE : sizes.smallest_page;
+		*huge_bytes = mappings.huge_bytes;
+	return mappings.page_size;
 }
 
 /* Add what a line of numa_maps says to a count. */
@@ -88,6 +150,18 @@ static void count_numa_line(const char *line, size_t page_size, const struct hnu
 		hnuma_place_count_pages(count, &region->wanted, node, bytes / page_size);
 }
 
+/*
+ * numa_maps says where a mapping begins and what of it lies on each node, but not where it ends: what
+ * it says of one that reaches beyond the region tells nothing of the region.
+ */
+static bool is_by_itself(const struct hnuma_region *region)
+{
+	struct hnuma_mappings mappings;
+
+	return !region->is_wrapped ||
+	       (hnuma_verify_mappings(region, &mappings) == 0 && !mappings.reaches_beyond);
+}
+
 /* The whole region by numa_maps. Pages that it does not tell of are unknown. */
 static void count_by_numa_maps(const struct hnuma_region *region, size_t page_size,
 			       struct hnuma_place_count *count)
@@ -97,7 +171,7 @@ static void count_by_numa_maps(const struct hnuma_region *region, size_t page_si
 	struct hnuma_procfs_lines lines;
 	const char *line;
 
-	if (hnuma_procfs_open(&lines, "/proc/self/numa_maps") == 0) {
+	if (is_by_itself(region) && hnuma_procfs_open(&lines, "/proc/self/numa_maps") == 0) {
 		while (hnuma_procfs_next(&lines, &line) > 0) {
 			uintptr_t begin = (uintptr_t)strtoull(line, NULL, 16);
 

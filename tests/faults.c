@@ -4,6 +4,7 @@
  * that test_faults.c can repeat while something fails.
  *
  * Each is small and on one node. What it makes is in the variables below, and NULL before and after.
+ * The table at the end names all of them, and is what others see: hence more than 600 lines.
  */
 #include "config.h"
 
@@ -149,6 +150,22 @@ static int destroy_region(void)
 static void clean_region(void)
 {
 	CU_ASSERT_EQUAL(destroy_region(), 0);
+}
+
+/* Memory that stays, whatever comes of the region over it. */
+static int wrap_region(void)
+{
+	static _Alignas(PAGE) unsigned char memory[PAGE];
+	struct hnuma_region_attr attr = HNUMA_REGION_ATTR_INIT;
+	int error;
+
+	attr.size = PAGE;
+	attr.node = home;
+	attr.least_backing = asked->least_backing;
+	attr.policy = asked->policy;
+	region = NOT_SET;
+	error = hnuma_region_wrap(&region, topology, memory, &attr);
+	return made(error, region);
 }
 
 static int verify_region(void)
@@ -557,6 +574,7 @@ const struct operation faults_operations[] = {
 	{"region create, ladder", NULL, make_region, clean_region, BASE},
 	{"region create, transparent", NULL, make_region, clean_region, THP, NO_PAGES},
 	{"region create, base", NULL, make_region, clean_region, BASE, RELAXED, NO_PAGES},
+	{"region wrap", NULL, wrap_region, clean_region, BASE, .policy = HNUMA_POLICY_PREFERRED},
 	{"region verify", make_region, verify_region, clean_region, HUGETLB},
 	{"region destroy", make_region, destroy_region, clean_region, HUGETLB},
 	{"topology create", NULL, make_topology, clean_topology, BASE},

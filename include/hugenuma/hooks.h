@@ -37,7 +37,7 @@ struct hnuma_pool;
 struct hnuma_scratch;
 struct hnuma_manager;
 
-/* Whole 2 MB pages of a region, all present. */
+/* Whole 2 MB pages of a region, all present (but see hnuma_region_wrap()). */
 struct hnuma_piece {
 	void *base;    /* aligned to 2 MB */
 	size_t size;   /* bytes, a multiple of 2 MB */
@@ -55,7 +55,8 @@ struct hnuma_hooks {
 	size_t piece_bytes;
 	/*
 	 * Called for each piece of a region that is present and verified, before anybody else has it.
-	 * Its bytes are zero and must stay so: books will be laid out in it. *handle is NULL and may be
+	 * Its bytes are zero and must stay so: books will be laid out in it. (Those of memory that the
+	 * caller has brought are his.) *handle is NULL and may be
 	 * set to whatever `going` and hnuma_region_handle() should be given. May be NULL.
 	 *
 	 * Returns 0; anything else undoes the region, and before it, in reverse, all that was made for

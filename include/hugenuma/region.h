@@ -8,6 +8,9 @@
  * The ladder: hugetlb pages first; where they cannot be had, transparent huge pages; then base
  * pages. It stops with an error below attr.least_backing.
  *
+ * Memory from elsewhere, a device's or a DAX file's, can be made a region where the caller has mapped
+ * it (hnuma_region_wrap()). It stays the caller's: whether touching it is safe is then for him to know.
+ *
  * Threads: create and destroy may run in any thread, and block it while pages are cleared. Large
  * regions are cleared by several threads on the node, which end before the call does. All other
  * calls may run at the same time as each other. The caller's memory policy and affinity are what
@@ -57,8 +60,12 @@ struct hnuma_region_attr {
 /* What was obtained. */
 struct hnuma_region_info {
 	enum hnuma_backing backing; /* what the pages are */
-	size_t page_size;	    /* bytes of a page: 2 MB, or the base page's size */
-	int node;	    /* where the region is bound; HNUMA_NODE_NONE: interleaved or unbound */
+	size_t page_size; /* bytes of a page: 2 MB, or the base page's size; of wrapped memory also more */
+	/*
+	 * Where the region is bound; HNUMA_NODE_NONE: interleaved or unbound. Of wrapped memory: where
+	 * every page of it lay; HNUMA_NODE_NONE: on several nodes, or the kernel did not tell of all.
+	 */
+	int node;
 	const char *reason; /* why it is not more than that, in a sentence; "" when all was had */
 	uint64_t reserved[4];
 };
@@ -108,7 +115,7 @@ HNUMA_API HNUMA_MUST_CHECK int hnuma_region_create(struct hnuma_region **out,
 						   const struct hnuma_region_attr *attr);
 
 /*
- * Give the memory back. On failure (the kernel cannot unmap for want of memory or mappings: -ENOMEM)
+ * Give the memory back, unless it is the caller's own (hnuma_region_wrap()). On failure (the kernel cannot unmap for want of memory or mappings: -ENOMEM)
  * the region is as it was, but for its hooks, which have run, and a second try may work.
  *
  * Returns 0, -ENOMEM, -EBUSY (in a hook), -EOWNERDEAD (in a child of fork()).
@@ -135,6 +142,44 @@ HNUMA_API int hnuma_region_destroy(struct hnuma_region *region);
  */
 HNUMA_API HNUMA_MUST_CHECK int hnuma_region_open(struct hnuma_region **out,
 						 const struct hnuma_topology *topology, int fd,
+						 const struct hnuma_region_attr *attr);
+
+/*
+ * Make a region of memory that the caller has mapped: a device's, a DAX file's, huge pages that were
+ * taken by other means. It is found, cut into pieces, registered by hooks and verified like any other.
+ * Nothing is done to it: its bytes, its policy, its mapping stay as they are, and
+ * hnuma_region_destroy() gives nothing back.
+ *
+ * @address  the first byte, aligned to 2 MB. All of it must be mapped for reading and writing, by as
+ *           many mappings as there are, and stay so as long as the region is there; and there must
+ *           be no other region in it. (Two threads do not wrap the same memory at the same time.)
+ * @attr     as for hnuma_region_open(), of which this differs in that:
+ *           size      the bytes, a multiple of 2 MB; and of the pages, where those are larger
+ *           policy    HNUMA_POLICY_BIND: the call fails when a page lies elsewhere than on attr.node.
+ *                     The others say which nodes count as here.
+ *           flags     none but HNUMA_INHERIT, for a mapping that a child of fork() keeps: it may use
+ *                     the region's calls. What the other flags are for, only who maps can do.
+ *           progress  is not called
+ *
+ * What it is made of, and where it lies, is what the kernel says: HNUMA_BACKING_THP where all of it
+ * is in pages of 2 MB or more that are not hugetlb's (which, when its mapping reaches beyond it, can
+ * only be told when all of that is); pages that are not present, or of a device whose memory the kernel
+ * has no books of, count as unknown.
+ *
+ * Returns 0 or
+ *   -EINVAL   NULL, an address or a size that is not whole pages, or as hnuma_region_create()
+ *   -EFAULT   not all of it is mapped for reading and writing
+ *   -EEXIST   some of it is in a region
+ *   -ENOMEM   its pages are less than attr.least_backing, or there is no memory for the description
+ *   -EIO      a page does not lie on the node
+ *   -EOVERFLOW  it would reach beyond the address space
+ *   -ENODEV, -EXDEV, -EBUSY   as hnuma_region_create()
+ *   -ENOENT   /proc/self/smaps cannot be read, so nothing shows what is mapped
+ *   or whatever else a system call or a hook answered.
+ */
+HNUMA_API HNUMA_MUST_CHECK int hnuma_region_wrap(struct hnuma_region **out,
+						 const struct hnuma_topology *topology,
+						 void *address,
 						 const struct hnuma_region_attr *attr);
 
 /*
