@@ -28,12 +28,14 @@ static float chance(uint64_t seed, unsigned position)
 unsigned sample(float *logits, unsigned vocabulary, float temperature, uint64_t seed,
 		unsigned position)
 {
-	float rest = chance(seed, position);
+	float rest = chance(seed, position), most;
 
 	if (temperature <= 0)
 		return most_likely(logits, vocabulary);
+	/* The largest first: what is divided by next to nothing is endless, and two of that no number. */
+	most = logits[most_likely(logits, vocabulary)];
 	for (unsigned i = 0; i < vocabulary; i++)
-		logits[i] /= temperature;
+		logits[i] = (logits[i] - most) / temperature;
 	kernel_softmax(logits, vocabulary);
 	for (unsigned i = 0; i < vocabulary; i++) {
 		if (rest < logits[i])

@@ -62,6 +62,11 @@ post() {
 	printf 'POST /v1/completions HTTP/1.0\r\nContent-Length: %d\r\n\r\n%s' "${#1}" "$1" | client --raw
 }
 
+# tokens_of BODY: those of the answer.
+tokens_of() {
+	post "$1" | sed -n 's/.*"token_ids":\[\([0-9,]*\)\].*/\1/p'
+}
+
 # metric NAME: summed over the workers.
 metric() {
 	get /metrics | awk -v name="tokend_$1{" 'index($0, name) == 1 { sum += $2; seen = 1 } END { if (seen) print sum + 0 }'
@@ -141,10 +146,11 @@ stop
 test/make_model "$work/model" && test/make_model "$work/own" own
 for model in model own; do
 	start --weights "$work/$model"
-	ours=$(post '{"prompt":"The quick brown fox","max_tokens":40,"temperature":0,"ignore_eos":true}' |
-		sed -n 's/.*"token_ids":\[\([0-9,]*\)\].*/\1/p')
+	ours=$(tokens_of '{"prompt":"The quick brown fox","max_tokens":40,"temperature":0,"ignore_eos":true}')
 	theirs=$(test/reference "$work/$model" "The quick brown fox" 40)
 	[ -n "$ours" ] && [ "$ours" = "$theirs" ] || problem "$model: $ours instead of $theirs"
+	ours=$(tokens_of '{"prompt":"The quick brown fox","max_tokens":40,"temperature":1e-40,"ignore_eos":true}')
+	[ "$ours" = "$theirs" ] || problem "$model: at next to no temperature $ours instead of $theirs"
 	stop
 done
 head -c 20000 "$work/model" > "$work/short"
