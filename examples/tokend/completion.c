@@ -74,8 +74,10 @@ static bool read_wish(const json_t *body, struct wish *wish, unsigned context,
 	json_t *max_tokens = optional(body, "max_tokens"), *seed = optional(body, "seed");
 	json_t *temperature = optional(body, "temperature");
 	double degrees = temperature ? json_number_value(temperature) : 1;
-	json_int_t most = max_tokens ? json_integer_value(max_tokens) : 16;
+	json_int_t most = context > 16 ? 16 : context - 1;
 
+	if (max_tokens)
+		most = json_integer_value(max_tokens);
 	if (max_tokens && (!json_is_integer(max_tokens) || most < 1 || most >= context))
 		return judge(verdict, "max_tokens must be a whole number from 1 to %u",
 			     context - 1);

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -94,18 +95,19 @@ size_t model_bytes(const struct model_shape *shape)
 
 static bool shape_of_header(struct model_shape *shape, const int32_t header[HEADER_NUMBERS])
 {
-	int32_t vocabulary = header[5] < 0 ? -header[5] : header[5];
-
 	for (int i = 0; i < HEADER_NUMBERS; i++)
 		if (header[i] > MOST || header[i] < -MOST || (header[i] <= 0 && i != 5))
 			return false;
+	/* A token of a prompt, and one that is made. */
+	if (header[6] < 2)
+		return false;
 	*shape = (struct model_shape){
 		.dim = (unsigned)header[0],
 		.hidden_dim = (unsigned)header[1],
 		.nr_layers = (unsigned)header[2],
 		.nr_heads = (unsigned)header[3],
 		.nr_kv_heads = (unsigned)header[4],
-		.vocabulary = (unsigned)vocabulary,
+		.vocabulary = (unsigned)abs(header[5]),
 		.context = (unsigned)header[6],
 		.has_classifier = header[5] < 0,
 	};

@@ -153,10 +153,16 @@ for model in model own; do
 	[ "$ours" = "$theirs" ] || problem "$model: at next to no temperature $ours instead of $theirs"
 	stop
 done
+test/make_model "$work/brief" own 8
+start --weights "$work/brief"
+[[ "$(post "{\"prompt\":\"$(printf '%3000s' x)\"}")" == *" 400 "* ]] || problem "a prompt longer than a context of 8 is not 400"
+[[ "$(tokens_of '{"prompt":"","ignore_eos":true}')" == *,*,*,*,*,*,* ]] || problem "a context of 8 does not make 7 tokens"
+stop
+test/make_model "$work/shortest" own 1
 head -c 20000 "$work/model" > "$work/short"
 { printf 'abcd'; tail -c +5 "$work/model"; } > "$work/other"
 : > "$work/empty"
-for file in short other empty missing; do
+for file in shortest short other empty missing; do
 	timeout 10 ./tokend --port 0 --weights "$work/$file" > "$work/said" 2>&1 && problem "weights: $file is taken"
 	[ "$(wc -l < "$work/said")" -eq 1 ] && grep -q "^tokend: .*$file" "$work/said" || { cat "$work/said"; problem "weights: $file: no clear line"; }
 done

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * make_model.c - writes a small model of noise in llama2.c's form: make_model FILE [own]
+ * make_model.c - writes a small model of noise in llama2.c's form: make_model FILE [own [CONTEXT]]
  * With "own" the classifier is not the embedding.
  */
 #include <stdint.h>
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DIM = 48, HIDDEN = 80, LAYERS = 3, HEADS = 6, KV_HEADS = 2, TOKENS = 300, CONTEXT = 128 };
+enum { DIM = 48, HIDDEN = 80, LAYERS = 3, HEADS = 6, KV_HEADS = 2, TOKENS = 300 };
 
 static float noise(void)
 {
@@ -32,7 +32,8 @@ static void put(FILE *file, size_t n, float scale, float shift)
 int main(int argc, char **argv)
 {
 	int own = argc > 2 && strcmp(argv[2], "own") == 0;
-	int32_t header[7] = {DIM, HIDDEN, LAYERS, HEADS, KV_HEADS, own ? -TOKENS : TOKENS, CONTEXT};
+	int context = argc > 3 ? atoi(argv[3]) : 128;
+	int32_t header[7] = {DIM, HIDDEN, LAYERS, HEADS, KV_HEADS, own ? -TOKENS : TOKENS, context};
 	int kv = DIM / HEADS * KV_HEADS;
 	FILE *file = argc > 1 ? fopen(argv[1], "wb") : NULL;
 
@@ -50,7 +51,7 @@ int main(int argc, char **argv)
 	put(file, (size_t)LAYERS * DIM * HIDDEN, 0.3f, 0);
 	put(file, (size_t)LAYERS * DIM * HIDDEN, 0.3f, 0);
 	put(file, DIM, 0.2f, 1);
-	put(file, (size_t)CONTEXT * (DIM / HEADS), 1, 0); /* a table that nobody shall use */
+	put(file, (size_t)context * (DIM / HEADS), 1, 0); /* a table that nobody shall use */
 	put(file, own ? (size_t)TOKENS * DIM : 0, 1, 0);
 	return fclose(file) != 0;
 }
