@@ -73,8 +73,10 @@ static int worker_open(struct worker_memory *worker)
 	if (error)
 		return error;
 	error = hnuma_scratch_pin(hnuma_manager_scratch(memory->manager), worker->cpu);
-	if (error)
+	if (error) {
 		hnuma_arena_destroy(worker->arena);
+		worker->arena = NULL;
+	}
 	return error;
 }
 

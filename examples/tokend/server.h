@@ -48,6 +48,8 @@ struct server {
 	unsigned nr_workers;
 	unsigned port; /* that was obtained */
 	_Atomic int phase;
+	pthread_barrier_t ready; /* all workers have started, or cannot */
+	pthread_barrier_t done;	 /* none of them will look at another any more */
 	time_t started;
 };
 
@@ -76,7 +78,6 @@ struct worker {
 	int socket;
 	int wake;	   /* eventfd: the phase has changed */
 	char message[512]; /* why it could not start */
-	pthread_barrier_t *ready;
 	bool is_started;
 
 	struct worker_memory memory;

@@ -180,14 +180,13 @@ static void say_memory(const struct server *server, const struct model_shape *mo
 
 static int start_workers(struct server *server)
 {
-	pthread_barrier_t ready;
 	int result = 0;
 
-	pthread_barrier_init(&ready, NULL, server->nr_workers + 1);
+	pthread_barrier_init(&server->ready, NULL, server->nr_workers + 1);
+	pthread_barrier_init(&server->done, NULL, server->nr_workers);
 	for (unsigned i = 0; i < server->nr_workers; i++) {
 		struct worker *worker = &server->workers[i];
 
-		worker->ready = &ready;
 		worker->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 		pthread_mutex_init(&worker->lock, NULL);
 		if (worker->wake < 0 || pthread_create(&worker->thread, NULL, worker_run, worker)) {
@@ -196,8 +195,7 @@ static int start_workers(struct server *server)
 			exit(1);
 		}
 	}
-	pthread_barrier_wait(&ready);
-	pthread_barrier_destroy(&ready);
+	pthread_barrier_wait(&server->ready);
 	for (unsigned i = 0; i < server->nr_workers; i++)
 		if (server->workers[i].message[0])
 			result = complain(server->workers[i].message, NULL);

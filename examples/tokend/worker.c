@@ -91,7 +91,6 @@ static int start(struct worker *worker)
 
 static void stop(struct worker *worker)
 {
-	http_close(worker);
 	if (worker->woken)
 		event_free(worker->woken);
 	if (worker->base)
@@ -137,9 +136,12 @@ void *worker_run(void *arg)
 	struct worker *worker = arg;
 	int failed = start(worker);
 
-	pthread_barrier_wait(worker->ready);
+	pthread_barrier_wait(&worker->server->ready);
 	if (!failed)
 		serve(worker);
+	http_close(worker);
+	/* A worker that still serves may be asked what this one has (metrics.c, placement.c). */
+	pthread_barrier_wait(&worker->server->done);
 	stop(worker);
 	return NULL;
 }

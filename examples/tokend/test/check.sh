@@ -42,7 +42,7 @@ start() {
 stop() {
 	local code
 
-	kill -TERM "$server"
+	kill -TERM "$server" 2> /dev/null
 	wait "$server"
 	code=$?
 	server=
@@ -86,6 +86,17 @@ expect() {
 # above NAME: a metric is not 0.
 above() {
 	[ "$(metric "$1")" -gt 0 ] || problem "$1 is 0: what it counts was not tried"
+}
+
+# await NAME: a metric comes to be above 0, within two seconds.
+await() {
+	local tries=0
+
+	while [ "$(metric "$1")" = 0 ] && [ $tries -lt 40 ]; do
+		sleep 0.05
+		tries=$((tries + 1))
+	done
+	above "$1"
 }
 
 nothing_left() {
@@ -210,6 +221,27 @@ sleep 0.1
 stop
 wait $last || problem "the server ended before its last answer"
 grep -q '^1 finished' "$work/last" || problem "the last answer is not whole"
+
+# While one worker drains, it tells of all: of those that have ended, too. What is freed is overwritten.
+MALLOC_PERTURB_=165 start --context 4096 --speculate 0
+lines=()
+for i in {1..8}; do
+	exec {line}<> "/dev/tcp/127.0.0.1/$port" && lines+=("$line")
+done
+client --whole --requests 1 --max-tokens 3000 > "$work/last" &
+last=$!
+await running_requests
+kill -TERM $server
+sleep 0.2
+for line in "${lines[@]}"; do
+	{ printf 'GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n' >&"$line" && cat <&"$line"; } > "$work/metrics.$line" 2> /dev/null &
+	exec {line}>&-
+done
+wait $last || problem "the server ended before its last answer"
+stop
+cat "$work"/metrics.* > "$work/metrics"
+grep -q '^tokend_step_most_bytes' "$work/metrics" || problem "nobody tells of a server that drains"
+grep -q '^tokend_step_most_bytes.* [0-9]\{12\}' "$work/metrics" && problem "/metrics shows memory that was freed"
 
 if [ $problems -gt 0 ]; then
 	echo "check: 0 passed, 1 failed"
