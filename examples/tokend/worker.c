@@ -49,7 +49,6 @@ static void wake(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (read(fd, &times, sizeof(times)) < 0)
 		return;
-	http_stop_accepting(worker);
 	if (worker->server->phase == PHASE_ABORT)
 		reply_abort_all(worker);
 }
@@ -113,22 +112,36 @@ static bool step(struct worker *worker)
 	return did_something;
 }
 
-/* Serve until the server stops and everyone has their answer. */
-static void serve(struct worker *worker)
+/* A step, where there is one to be made, and whatever has come in since the last. */
+static void turn(struct worker *worker)
 {
 	const struct timeval soon = {.tv_usec = 10000};
 
-	while (worker->server->phase == PHASE_SERVE || !batch_is_idle(&worker->batch) ||
-	       (worker->nr_sending > 0 && worker->server->phase == PHASE_DRAIN)) {
-		if (!batch_is_idle(&worker->batch) && step(worker)) {
-			event_base_loop(worker->base, EVLOOP_NONBLOCK);
-			continue;
-		}
-		/* Nothing to do, or no memory to do it with for now. */
-		if (!batch_is_idle(&worker->batch))
-			event_base_loopexit(worker->base, &soon);
-		event_base_loop(worker->base, EVLOOP_ONCE);
+	if (!batch_is_idle(&worker->batch) && step(worker)) {
+		event_base_loop(worker->base, EVLOOP_NONBLOCK);
+		return;
 	}
+	/* Nothing to do, or no memory to do it with for now. */
+	if (!batch_is_idle(&worker->batch))
+		event_base_loopexit(worker->base, &soon);
+	event_base_loop(worker->base, EVLOOP_ONCE);
+}
+
+/* Serve until the server stops and everyone has their answer. */
+static void serve(struct worker *worker)
+{
+	const struct timeval moment = {.tv_usec = 50000};
+
+	while (worker->server->phase == PHASE_SERVE)
+		turn(worker);
+	/* Who had connected by now is let in, and told that the server stops: not cut off. */
+	event_base_loop(worker->base, EVLOOP_NONBLOCK);
+	http_stop_accepting(worker);
+	while (!batch_is_idle(&worker->batch) ||
+	       (worker->nr_sending > 0 && worker->server->phase == PHASE_DRAIN))
+		turn(worker);
+	event_base_loopexit(worker->base, &moment);
+	event_base_dispatch(worker->base);
 }
 
 void *worker_run(void *arg)

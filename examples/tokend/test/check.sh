@@ -222,6 +222,22 @@ stop
 wait $last || problem "the server ended before its last answer"
 grep -q '^1 finished' "$work/last" || problem "the last answer is not whole"
 
+# Who has connected when the end is said has an answer, too, and be it that there is none any more.
+start --context 256
+kill -STOP $server
+asking=()
+for i in {1..20}; do
+	get /healthz > "$work/late.$i" &
+	asking+=($!)
+done
+sleep 0.2
+kill -TERM $server
+kill -CONT $server
+wait "${asking[@]}"
+answers=$(cat "$work"/late.* | grep -c '^HTTP/1.* \(200\|503\) ')
+[ "$answers" -eq 20 ] || problem "of 20 who had connected $answers have an answer"
+stop
+
 # While one worker drains, it tells of all: of those that have ended, too. What is freed is overwritten.
 MALLOC_PERTURB_=165 start --context 4096 --speculate 0
 lines=()
