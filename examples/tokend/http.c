@@ -9,9 +9,6 @@
 
 #include "server.h"
 
-/* A client that neither sends nor takes anything for so long is dropped. */
-#define IDLE_SECONDS 60
-
 #define HEADER_BYTES 16384
 
 static const char *reason(int status)
@@ -92,7 +89,7 @@ int http_open(struct worker *worker)
 	worker->out = evbuffer_new();
 	if (!worker->http || !worker->out)
 		return -1;
-	evhttp_set_timeout(worker->http, IDLE_SECONDS);
+	evhttp_set_timeout(worker->http, (int)worker->server->options.idle_seconds);
 	evhttp_set_max_headers_size(worker->http, HEADER_BYTES);
 	evhttp_set_max_body_size(worker->http,
 				 65536 + 16 * (ev_ssize_t)worker->model.shape.context);

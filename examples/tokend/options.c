@@ -33,6 +33,9 @@ static const char help[] =
 	"  --kv-tokens N      tokens that a worker has room for (default: half of what --batch\n"
 	"                     requests could want)\n"
 	"  --speculate N      tokens to guess ahead; 0: none (default 4)\n"
+	"  --idle SECONDS     a client that sends nothing for so long when it is its turn, or "
+	"takes\n"
+	"                     nothing, is dropped (default 60)\n"
 	"  --drain SECONDS    time to finish in after SIGTERM (default 30)\n"
 	"  --help\n";
 
@@ -51,6 +54,7 @@ enum {
 	QUEUE,
 	KV_TOKENS,
 	SPECULATE,
+	IDLE,
 	DRAIN,
 	HELP,
 };
@@ -70,6 +74,7 @@ static const struct option long_options[] = {
 	{"queue", required_argument, NULL, QUEUE},
 	{"kv-tokens", required_argument, NULL, KV_TOKENS},
 	{"speculate", required_argument, NULL, SPECULATE},
+	{"idle", required_argument, NULL, IDLE},
 	{"drain", required_argument, NULL, DRAIN},
 	{"help", no_argument, NULL, HELP},
 	{NULL, 0, NULL, 0},
@@ -187,6 +192,8 @@ static bool read_option(struct options *o, int option, const char *text)
 		return read_number("kv-tokens", text, 1, 1 << 30, &o->kv_tokens);
 	case SPECULATE:
 		return read_number("speculate", text, 0, MOST_ROWS - 1, &o->speculation);
+	case IDLE:
+		return read_number("idle", text, 1, 86400, &o->idle_seconds);
 	case DRAIN:
 		return read_number("drain", text, 0, 86400, &o->drain_seconds);
 	default:
@@ -219,6 +226,7 @@ int options_read(struct options *options, int argc, char **argv)
 		.running = 16,
 		.queued = 64,
 		.speculation = 4,
+		.idle_seconds = 60,
 		.drain_seconds = 30,
 	};
 	all_allowed_cpus(options);

@@ -25,7 +25,7 @@ struct options {
 	unsigned running, queued; /* requests of a worker at the most */
 	unsigned kv_tokens;	  /* that a worker has keys and values for; 0: chosen */
 	unsigned speculation;
-	unsigned drain_seconds;
+	unsigned idle_seconds, drain_seconds;
 };
 
 /*

@@ -53,6 +53,19 @@ static void broken(struct evhttp_connection *connection, void *arg)
 		evhttp_request_free(http);
 }
 
+/*
+ * While it waits for tokens it is not the client's turn to send: libevent would drop it for its silence
+ * in the middle of a long answer.
+ */
+static void expect_request(struct worker *worker, struct evhttp_connection *connection,
+			   bool is_expected)
+{
+	const struct timeval idle = {.tv_sec = worker->server->options.idle_seconds};
+
+	bufferevent_set_timeouts(evhttp_connection_get_bufferevent(connection),
+				 is_expected ? &idle : NULL, &idle);
+}
+
 /* ---- The end of an answer: it counts as being sent until its last byte is out ---- */
 
 static void broken_while_sending(struct evhttp_connection *connection, void *worker)
@@ -63,9 +76,11 @@ static void broken_while_sending(struct evhttp_connection *connection, void *wor
 
 static void sent(struct evhttp_request *http, void *arg)
 {
+	struct evhttp_connection *connection = evhttp_request_get_connection(http);
 	struct worker *worker = arg;
 
-	evhttp_connection_set_closecb(evhttp_request_get_connection(http), NULL, NULL);
+	evhttp_connection_set_closecb(connection, NULL, NULL);
+	expect_request(worker, connection, true);
 	worker->nr_sending--;
 }
 
@@ -171,6 +186,7 @@ void reply_begin(struct reply *reply, struct evhttp_request *http)
 	event_assign(&reply->hangup, reply->worker->base, bufferevent_getfd(buffers), EV_CLOSED,
 		     hung_up, reply);
 	event_add(&reply->hangup, NULL);
+	expect_request(reply->worker, connection, false);
 	evhttp_add_header(headers, "Content-Type",
 			  reply->is_stream ? "text/event-stream" : "application/json");
 	if (!reply->is_stream)

@@ -222,6 +222,20 @@ stop
 wait $last || problem "the server ended before its last answer"
 grep -q '^1 finished' "$work/last" || problem "the last answer is not whole"
 
+# One who waits for tokens longer than one may be silent, as the server sees it: it sleeps meanwhile.
+start --batch 1 --idle 1 --cpus "$(sed -n 's/^Cpus_allowed_list:[^0-9]*\([0-9]*\).*/\1/p' /proc/self/status)"
+client --whole --connections 4 --requests 4 --max-tokens 1900 > "$work/before" &
+before=$!
+await running_requests
+client --requests 1 --max-tokens 10 > "$work/patient" &
+patient=$!
+sleep 0.1
+kill -STOP $server
+sleep 1.5
+kill -CONT $server
+wait $before && wait $patient || problem "who waits for tokens is dropped"
+stop
+
 # Who has connected when the end is said has an answer, too, and be it that there is none any more.
 start --context 256
 kill -STOP $server
