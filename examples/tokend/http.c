@@ -83,6 +83,23 @@ static void healthz(struct evhttp_request *http, void *arg)
 		http_error(http, HTTP_SERVUNAVAIL, "the server is shutting down");
 }
 
+/* What a body may have: a text, or tokens, of a whole context. */
+static size_t most_body_bytes(const struct worker *worker)
+{
+	return 65536 + 16 * (size_t)worker->model.shape.context;
+}
+
+/* Who sends ahead while an answer is on its way is read no further than to the end of the next request. */
+static struct bufferevent *new_connection(struct event_base *base, void *worker)
+{
+	struct bufferevent *connection = bufferevent_socket_new(base, -1, 0);
+
+	if (connection)
+		bufferevent_setwatermark(connection, EV_READ, 0,
+					 HEADER_BYTES + most_body_bytes(worker));
+	return connection;
+}
+
 int http_open(struct worker *worker)
 {
 	worker->http = evhttp_new(worker->base);
@@ -91,8 +108,8 @@ int http_open(struct worker *worker)
 		return -1;
 	evhttp_set_timeout(worker->http, (int)worker->server->options.idle_seconds);
 	evhttp_set_max_headers_size(worker->http, HEADER_BYTES);
-	evhttp_set_max_body_size(worker->http,
-				 65536 + 16 * (ev_ssize_t)worker->model.shape.context);
+	evhttp_set_max_body_size(worker->http, (ev_ssize_t)most_body_bytes(worker));
+	evhttp_set_bevcb(worker->http, new_connection, worker);
 	evhttp_set_allowed_methods(worker->http, EVHTTP_REQ_GET | EVHTTP_REQ_POST |
 							 EVHTTP_REQ_HEAD | EVHTTP_REQ_PUT |
 							 EVHTTP_REQ_DELETE);

@@ -222,6 +222,20 @@ stop
 wait $last || problem "the server ended before its last answer"
 grep -q '^1 finished' "$work/last" || problem "the last answer is not whole"
 
+# One who sends on and on while the answer comes: memory does not grow with it.
+most_memory() {
+	sed -n 's/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$server/status"
+}
+ahead='{"prompt":"x","max_tokens":1900,"stream":true,"ignore_eos":true}'
+start --speculate 0
+used=$(most_memory)
+{ printf 'POST /v1/completions HTTP/1.0\r\nContent-Length: %d\r\n\r\n%s' ${#ahead} "$ahead"; head -c 100000000 /dev/zero; } |
+	client --raw > "$work/ahead"
+expect requests_finished_total 1
+used=$(($(most_memory) - used))
+[ $used -lt 20000 ] || problem "what a client sends ahead takes $used KB"
+stop
+
 # One who waits for tokens longer than one may be silent, as the server sees it: it sleeps meanwhile.
 start --batch 1 --idle 1 --cpus "$(sed -n 's/^Cpus_allowed_list:[^0-9]*\([0-9]*\).*/\1/p' /proc/self/status)"
 client --whole --connections 4 --requests 4 --max-tokens 1900 > "$work/before" &
