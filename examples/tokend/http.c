@@ -100,6 +100,24 @@ static struct bufferevent *new_connection(struct event_base *base, void *worker)
 	return connection;
 }
 
+/*
+ * No descriptor is left for who knocks. They wait, until http_accept() is called, in a moment at the
+ * latest: not in a loop that finds the same each time, and a line in the log for each.
+ */
+static void cannot_accept(struct evconnlistener *listener, void *http)
+{
+	const struct timeval moment = {.tv_usec = 100000};
+
+	(void)http;
+	evconnlistener_disable(listener);
+	event_base_loopexit(evconnlistener_get_base(listener), &moment);
+}
+
+void http_accept(struct worker *worker)
+{
+	evconnlistener_enable(evhttp_bound_socket_get_listener(worker->bound));
+}
+
 int http_open(struct worker *worker)
 {
 	worker->http = evhttp_new(worker->base);
@@ -119,7 +137,10 @@ int http_open(struct worker *worker)
 	evhttp_set_cb(worker->http, "/healthz", healthz, worker);
 	evhttp_set_gencb(worker->http, not_found, worker);
 	worker->bound = evhttp_accept_socket_with_handle(worker->http, worker->socket);
-	return worker->bound ? 0 : -1;
+	if (!worker->bound)
+		return -1;
+	evconnlistener_set_error_cb(evhttp_bound_socket_get_listener(worker->bound), cannot_accept);
+	return 0;
 }
 
 void http_stop_accepting(struct worker *worker)

@@ -22,6 +22,7 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <event2/http.h>
+#include <event2/listener.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -106,6 +107,8 @@ void *worker_run(void *worker);
 /* http.c */
 int http_open(struct worker *worker);
 void http_close(struct worker *worker);
+/* Accept again, after there was no descriptor for it. */
+void http_accept(struct worker *worker);
 void http_stop_accepting(struct worker *worker);
 /* Answer with {"error": ...}. */
 void http_error(struct evhttp_request *http, int status, const char *format, ...)

@@ -132,8 +132,10 @@ static void serve(struct worker *worker)
 {
 	const struct timeval moment = {.tv_usec = 50000};
 
-	while (worker->server->phase == PHASE_SERVE)
+	while (worker->server->phase == PHASE_SERVE) {
+		http_accept(worker);
 		turn(worker);
+	}
 	/* Who had connected by now is let in, and told that the server stops: not cut off. */
 	event_base_loop(worker->base, EVLOOP_NONBLOCK);
 	http_stop_accepting(worker);

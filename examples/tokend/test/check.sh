@@ -222,6 +222,13 @@ stop
 wait $last || problem "the server ended before its last answer"
 grep -q '^1 finished' "$work/last" || problem "the last answer is not whole"
 
+# More who come than there are descriptors: they wait, and the log does not fill.
+start --context 256 --cpus "$(sed -n 's/^Cpus_allowed_list:[^0-9]*\([0-9]*\).*/\1/p' /proc/self/status)"
+prlimit --pid "$server" --nofile=40
+client --connections 60 --requests 120 --max-tokens 30 > "$work/crowd" || problem "not all were served where descriptors are short"
+stop
+[ "$(wc -l < "$work/server")" -lt 20 ] || problem "a log of $(wc -l < "$work/server") lines: $(tail -n 1 "$work/server")"
+
 # One who sends on and on while the answer comes: memory does not grow with it.
 most_memory() {
 	sed -n 's/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$server/status"
