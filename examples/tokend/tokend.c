@@ -5,11 +5,13 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,6 +21,27 @@ static int complain(const char *what, const char *why)
 {
 	fprintf(stderr, "tokend: %s%s%s\n", what, why ? ": " : "", why ? why : "");
 	return -1;
+}
+
+/* Tell the service manager, where there is one that wants to know: sd_notify(3), its protocol. */
+static void tell_manager(const char *state)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	socklen_t length = offsetof(struct sockaddr_un, sun_path);
+	int fd;
+
+	if (!path || strlen(path) >= sizeof(address.sun_path))
+		return;
+	memcpy(address.sun_path, path, strlen(path));
+	length += (socklen_t)strlen(path);
+	if (path[0] == '@')
+		address.sun_path[0] = '\0';
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || sendto(fd, state, strlen(state), 0, (struct sockaddr *)&address, length) < 0)
+		complain(path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
 }
 
 /* ---- Sockets: one for each worker on the same port ---- */
@@ -233,6 +256,7 @@ static void serve(struct server *server, const sigset_t *signals)
 
 	sigwait(signals, &signal);
 	fprintf(stderr, "tokend: finishing what has begun\n");
+	tell_manager("STOPPING=1");
 	set_phase(server, PHASE_DRAIN);
 	clock_gettime(CLOCK_REALTIME, &end);
 	end.tv_sec += server->options.drain_seconds;
@@ -260,6 +284,7 @@ static int run(struct server *server, const struct model_source *source, const s
 	say_memory(server, &source->shape);
 	printf("tokend: listening on %s:%u\n", server->options.address, server->port);
 	fflush(stdout);
+	tell_manager("READY=1");
 	serve(server, signals);
 	return 0;
 }

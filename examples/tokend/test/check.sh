@@ -222,6 +222,16 @@ stop
 wait $last || problem "the server ended before its last answer"
 grep -q '^1 finished' "$work/last" || problem "the last answer is not whole"
 
+# A service manager hears when it serves, and when it is about to end.
+perl -MSocket -e 'alarm 60; socket(S, AF_UNIX, SOCK_DGRAM, 0) && bind(S, sockaddr_un($ARGV[0])) or die;
+	for (1 .. 2) { recv(S, my $word, 99, 0); print "$word\n" }' "$work/manager" > "$work/heard" &
+manager=$!
+while [ ! -S "$work/manager" ] && kill -0 $manager; do sleep 0.05; done
+NOTIFY_SOCKET=$work/manager start --context 256
+stop
+wait $manager
+[ "$(cat "$work/heard")" = $'READY=1\nSTOPPING=1' ] || problem "the service manager hears: $(cat "$work/heard")"
+
 # More who come than there are descriptors: they wait, and the log does not fill.
 start --context 256 --cpus "$(sed -n 's/^Cpus_allowed_list:[^0-9]*\([0-9]*\).*/\1/p' /proc/self/status)"
 prlimit --pid "$server" --nofile=40
