@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include <hugenuma.h>
@@ -34,6 +35,7 @@ static atomic_bool is_over;
 static atomic_uint nr_faults;
 static atomic_ulong nr_operations;
 static atomic_ulong nr_signals;
+static atomic_ulong nr_aborts;
 
 static void fault_if(bool bad)
 {
@@ -41,11 +43,50 @@ static void fault_if(bool bad)
 		atomic_fetch_add(&nr_faults, 1);
 }
 
+#if HNUMA_HAVE_RSEQ
+/* What the sequences put into this section of the program, and the linker's names of its ends. */
+extern const struct rseq_cs __start___rseq_cs[], __stop___rseq_cs[];
+
+/* Where the thread will go on after the signal. */
+static uintptr_t next_instruction(const ucontext_t *context)
+{
+#if defined(__x86_64__)
+	return (uintptr_t)context->uc_mcontext.gregs[REG_RIP];
+#else
+	return (uintptr_t)context->uc_mcontext.pc;
+#endif
+}
+
+/*
+ * Has the kernel aborted a sequence before it delivered this signal? Then the thread will go on at
+ * the address that the sequence's descriptor names for that.
+ */
+static bool has_aborted(const ucontext_t *context)
+{
+	const uintptr_t next = next_instruction(context);
+
+	for (const struct rseq_cs *one = __start___rseq_cs; one < __stop___rseq_cs; one++) {
+		if (one->abort_ip == next)
+			return true;
+	}
+	return false;
+}
+#else
+static bool has_aborted(const ucontext_t *context)
+{
+	(void)context;
+	return false;
+}
+#endif
+
 /* To be interrupted is enough: the kernel aborts the sequence that a signal hits. */
-static void on_signal(int number)
+static void on_signal(int number, siginfo_t *info, void *context)
 {
 	(void)number;
+	(void)info;
 	atomic_fetch_add(&nr_signals, 1);
+	if (has_aborted(context))
+		atomic_fetch_add(&nr_aborts, 1);
 }
 
 /* Have this thread interrupted every so often, by the time that it runs. */
@@ -173,13 +214,14 @@ static void run(size_t buffers_per_class, size_t bytes_per_node, double seconds)
 	atomic_store(&nr_faults, 0);
 	atomic_store(&nr_operations, 0);
 	atomic_store(&nr_signals, 0);
+	atomic_store(&nr_aborts, 0);
 	attr.buffers_per_class = buffers_per_class;
 	attr.bytes_per_node = bytes_per_node;
 	attr.least_backing = HNUMA_BACKING_BASE;
 	CU_ASSERT_EQUAL_FATAL(hnuma_pool_create(&pool, topology, &attr), 0);
 	memset(&action, 0, sizeof(action));
-	action.sa_handler = on_signal;
-	action.sa_flags = SA_RESTART;
+	action.sa_sigaction = on_signal;
+	action.sa_flags = SA_RESTART | SA_SIGINFO;
 	sigaction(SIGUSR1, &action, &old);
 	for (uintptr_t i = 0; i < NR_WORKERS; i++)
 		pthread_create(&workers[i], NULL, work, (void *)i);
@@ -192,11 +234,12 @@ static void run(size_t buffers_per_class, size_t bytes_per_node, double seconds)
 	for (unsigned i = 0; i < NR_WORKERS; i++)
 		pthread_join(workers[i], NULL);
 	sigaction(SIGUSR1, &old, NULL);
-	printf("\n    %lu operations, %lu signals ", atomic_load(&nr_operations),
-	       atomic_load(&nr_signals));
+	printf("\n    %lu operations, %lu signals, %lu of them aborted a sequence ",
+	       atomic_load(&nr_operations), atomic_load(&nr_signals), atomic_load(&nr_aborts));
 	CU_ASSERT_EQUAL(atomic_load(&nr_faults), 0);
 	CU_ASSERT(atomic_load(&nr_operations) > 0);
 	CU_ASSERT(atomic_load(&nr_signals) > 0);
+	CU_ASSERT(atomic_load(&nr_aborts) > 0 || !pool->uses_rseq);
 	CU_ASSERT_EQUAL(hnuma_pool_check(pool), 0);
 	CU_ASSERT_EQUAL(hnuma_pool_stats(pool, &stats), 0);
 	for (int c = 0; c < HNUMA_NR_CLASSES; c++)
