@@ -13,11 +13,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/mman.h>
 
 #include <hugenuma.h>
 
 #include "numa/error.h"
+#include "numa/owner.h"
 #include "numa/region.h"
 #include "numa/sys.h"
 
@@ -140,5 +142,27 @@ int hnuma_file_check(int fd, struct hnuma_sys_file *file)
 			"descriptor %d is no file of a shared region: its %llu bytes "
 			"are not whole pages of 2 MB",
 			fd, (unsigned long long)file->size);
+	return 0;
+}
+
+int hnuma_file_peek(int fd, void *buffer, size_t size)
+{
+	struct hnuma_sys_file file;
+	int previous, error;
+	ssize_t nr;
+
+	error = hnuma_file_check(fd, &file);
+	if (error)
+		return error;
+	/* To read is a point where a thread can be cancelled. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &previous);
+	nr = hnuma_sys.read_start(fd, buffer, size);
+	pthread_setcancelstate(previous, &previous);
+	if (nr < 0)
+		return hnuma_error_set((int)nr, "reading descriptor %d: %s", fd,
+				       hnuma_strerror((int)nr));
+	if ((size_t)nr < size)
+		return hnuma_error_set(-EIO, "descriptor %d gave %zu bytes of its first %zu", fd,
+				       (size_t)nr, size);
 	return 0;
 }

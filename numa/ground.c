@@ -45,7 +45,11 @@ static int create_regions(struct hnuma_ground *ground, const struct hnuma_ground
 
 		attr.size = request->sizes[i];
 		attr.node = ground->service.nodes[i];
-		error = hnuma_region_create(&ground->regions[i], ground->topology, &attr);
+		if (request->fds)
+			error = hnuma_region_open(&ground->regions[i], ground->topology,
+						  request->fds[i], &attr);
+		else
+			error = hnuma_region_create(&ground->regions[i], ground->topology, &attr);
 		if (error)
 			return error;
 	}

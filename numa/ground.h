@@ -80,13 +80,14 @@ struct hnuma_ground_request {
 	enum hnuma_policy policy;
 	unsigned flags;
 	const struct hnuma_hooks *hooks; /* or NULL */
+	const int *fds; /* of shared regions' files, to be opened and not made; or NULL */
 };
 
 /*
  * Make one region per served node, all or none.
  *
- * Returns 0 or what hnuma_region_create() returns. Sets the message. Refuses a topology that is not
- * this system's with -EXDEV.
+ * Returns 0 or what hnuma_region_create() returns, or hnuma_region_open(). Sets the message. Refuses a
+ * topology that is not this system's with -EXDEV.
  */
 int hnuma_ground_create(struct hnuma_ground *ground, const struct hnuma_topology *topology,
 			const struct hnuma_service *service,

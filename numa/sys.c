@@ -12,6 +12,7 @@
 #include <linux/magic.h>
 #include <numaif.h>
 #include <sched.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
@@ -109,6 +110,28 @@ static int sys_describe(int fd, struct hnuma_sys_file *file)
 	return 0;
 }
 
+static ssize_t sys_read_start(int fd, void *buffer, size_t size)
+{
+	ssize_t result = pread(fd, buffer, size, 0);
+
+	return result < 0 ? -errno : result;
+}
+
+static int sys_reopen(int fd)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return answer(open(path, O_RDWR | O_CLOEXEC | O_NOCTTY));
+}
+
+static int sys_lock(int fd)
+{
+	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+	return answer(fcntl(fd, F_OFD_SETLK, &whole));
+}
+
 static int sys_name(void *address, size_t length, const char *name)
 {
 	return answer(prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, (unsigned long)address,
@@ -192,6 +215,9 @@ struct hnuma_sys hnuma_sys = {
 	.get_seals = sys_get_seals,
 	.duplicate = sys_duplicate,
 	.describe = sys_describe,
+	.read_start = sys_read_start,
+	.reopen = sys_reopen,
+	.lock = sys_lock,
 	.name = sys_name,
 	.get_policy = sys_get_policy,
 	.set_policy = sys_set_policy,

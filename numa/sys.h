@@ -41,6 +41,12 @@ struct hnuma_sys {
 	int (*duplicate)(int fd);
 	/* fstat() and fstatfs() */
 	int (*describe)(int fd, struct hnuma_sys_file *file);
+	/* pread(): bytes from the start of a file. */
+	ssize_t (*read_start)(int fd, void *buffer, size_t size);
+	/* open() of /proc/self/fd/FD for reading and writing: another open file of the same. */
+	int (*reopen)(int fd);
+	/* fcntl(): F_OFD_SETLK, a write lock on the whole file; -EAGAIN: another open file has one. */
+	int (*lock)(int fd);
 	/* prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME): name a private anonymous mapping. */
 	int (*name)(void *address, size_t length, const char *name);
 

@@ -37,6 +37,9 @@ enum fail_entry {
 	FAIL_GET_SEALS, /* these three when a file is opened only: test_share.c */
 	FAIL_DUPLICATE,
 	FAIL_DESCRIBE,
+	FAIL_READ_START, /* and these when a manager is handed on: test_adopt.c */
+	FAIL_REOPEN,
+	FAIL_LOCK,
 	FAIL_MALLOC,
 	FAIL_NR_ENTRIES,
 };
@@ -145,6 +148,27 @@ static int fail_describe(int fd, struct hnuma_sys_file *file)
 	return fail_sys.real.describe(fd, file);
 }
 
+static ssize_t fail_read_start(int fd, void *buffer, size_t size)
+{
+	if (fail_sys_is_due(FAIL_READ_START))
+		return fail_sys.error;
+	return fail_sys.real.read_start(fd, buffer, size);
+}
+
+static int fail_reopen(int fd)
+{
+	if (fail_sys_is_due(FAIL_REOPEN))
+		return fail_sys.error;
+	return fail_sys.real.reopen(fd);
+}
+
+static int fail_lock(int fd)
+{
+	if (fail_sys_is_due(FAIL_LOCK))
+		return fail_sys.error;
+	return fail_sys.real.lock(fd);
+}
+
 static int fail_name(void *address, size_t length, const char *name)
 {
 	if (fail_sys_is_due(FAIL_NAME))
@@ -240,6 +264,9 @@ static void fail_sys_install(void)
 	hnuma_sys.get_seals = fail_get_seals;
 	hnuma_sys.duplicate = fail_duplicate;
 	hnuma_sys.describe = fail_describe;
+	hnuma_sys.read_start = fail_read_start;
+	hnuma_sys.reopen = fail_reopen;
+	hnuma_sys.lock = fail_lock;
 	hnuma_sys.name = fail_name;
 	hnuma_sys.get_policy = fail_get_policy;
 	hnuma_sys.set_policy = fail_set_policy;
