@@ -18,25 +18,13 @@
 #include <hugenuma.h>
 
 #include "lib/arena.h"
+#include "lib/handover.h"
 #include "lib/listing.h"
 #include "lib/manager.h"
-#include "lib/plan.h"
-#include "lib/pool.h"
+#include "lib/manager_state.h"
 #include "lib/scratch.h"
 #include "numa/error.h"
-#include "numa/ground.h"
 #include "numa/process.h"
-
-struct hnuma_manager {
-	/* Constant once made; a destroy that must be tried again leaves arenas, pool and scratch NULL. */
-	unsigned epoch; /* of the process, see numa/process.h */
-	struct hnuma_ground ground;
-	struct hnuma_arena **arenas; /* by the index of the served node */
-	struct hnuma_pool *pool;
-	struct hnuma_scratch *scratch;
-	struct hnuma_plan *plan;
-	uint64_t listing; /* see lib/listing.h */
-};
 
 int hnuma_config_for_model(struct hnuma_config *config, size_t hidden_dim, size_t vocab_size,
 			   size_t batch_size)
@@ -66,8 +54,25 @@ int hnuma_config_for_model(struct hnuma_config *config, size_t hidden_dim, size_
 	return 0;
 }
 
-/* Take the regions: the only thing that can fail for want of pages. */
-static int take_ground(struct hnuma_manager *manager, const struct hnuma_topology *topology)
+struct hnuma_manager *hnuma_manager_begin(void)
+{
+	static const struct hnuma_owner nobody = HNUMA_OWNER_NONE;
+	struct hnuma_manager *manager;
+
+	if (hnuma_process_watch_forks())
+		return NULL;
+	manager = calloc(1, sizeof(*manager));
+	if (!manager) {
+		hnuma_error_set(-ENOMEM, "no memory for a manager");
+		return NULL;
+	}
+	manager->epoch = hnuma_process_epoch;
+	manager->owner = nobody;
+	return manager;
+}
+
+int hnuma_manager_take_ground(struct hnuma_manager *manager, const struct hnuma_topology *topology,
+			      const int *fds)
 {
 	const struct hnuma_plan *plan = manager->plan;
 	const unsigned nr_nodes = plan->service.nr_nodes;
@@ -77,12 +82,18 @@ static int take_ground(struct hnuma_manager *manager, const struct hnuma_topolog
 		.policy = plan->config.policy,
 		.flags = plan->config.flags & HNUMA_OBJECT_FLAGS,
 		.hooks = plan->config.hooks,
+		.fds = fds,
 	};
 	size_t *sizes = calloc(nr_nodes, sizeof(*sizes));
 	int error;
 
 	if (!sizes)
 		return hnuma_error_set(-ENOMEM, "no memory for a manager's list of nodes");
+	/* What is there is there: to refuse pages for where or what they are would be to lose them. */
+	if (fds) {
+		request.least_backing = HNUMA_BACKING_BASE;
+		request.policy = HNUMA_POLICY_PREFERRED;
+	}
 	for (unsigned i = 0; i < nr_nodes; i++)
 		sizes[i] = plan->layouts[i].size;
 	request.sizes = sizes;
@@ -91,7 +102,7 @@ static int take_ground(struct hnuma_manager *manager, const struct hnuma_topolog
 	return error;
 }
 
-static int build_pool(struct hnuma_manager *manager)
+static int build_pool(struct hnuma_manager *manager, const struct hnuma_pool_past *past)
 {
 	const struct hnuma_plan *plan = manager->plan;
 	const unsigned nr_nodes = plan->service.nr_nodes;
@@ -100,9 +111,11 @@ static int build_pool(struct hnuma_manager *manager)
 
 	if (!places)
 		return hnuma_error_set(-ENOMEM, "no memory for a manager's list of nodes");
-	for (unsigned i = 0; i < nr_nodes; i++)
+	for (unsigned i = 0; i < nr_nodes; i++) {
+		places[i].books = plan->layouts[i].books;
 		places[i].pages = plan->layouts[i].pages;
-	error = hnuma_pool_build(&manager->pool, &manager->ground, &plan->pool, places);
+	}
+	error = hnuma_pool_build(&manager->pool, &manager->ground, &plan->pool, places, past);
 	free(places);
 	return error;
 }
@@ -162,6 +175,37 @@ static void enlist(struct hnuma_manager *manager)
 	hnuma_listing_add_scratch(manager->scratch, manager->listing);
 }
 
+int hnuma_manager_furnish(struct hnuma_manager *manager, const struct hnuma_pool_past *past)
+{
+	int error = build_pool(manager, past);
+
+	if (!error)
+		error = build_scratch(manager);
+	if (!error)
+		error = build_arenas(manager);
+	if (!error)
+		enlist(manager);
+	return error;
+}
+
+int hnuma_manager_end(struct hnuma_manager *manager)
+{
+	int error = 0;
+
+	/* The parts read their regions while they are freed, so they go first. */
+	if (manager->plan)
+		free_parts(manager);
+	if (manager->ground.regions)
+		error = hnuma_ground_destroy(&manager->ground);
+	if (error)
+		return error;
+	/* Nothing is written from here on: somebody else may own it. */
+	hnuma_owner_leave(&manager->owner);
+	hnuma_plan_destroy(manager->plan);
+	free(manager);
+	return 0;
+}
+
 int hnuma_manager_create(struct hnuma_manager **out, const struct hnuma_topology *topology,
 			 const struct hnuma_config *config)
 {
@@ -171,53 +215,38 @@ int hnuma_manager_create(struct hnuma_manager **out, const struct hnuma_topology
 	if (!out)
 		return hnuma_error_set(-EINVAL, "out is NULL");
 	*out = NULL;
-	error = hnuma_process_watch_forks();
-	if (error)
-		return error;
-	manager = calloc(1, sizeof(*manager));
+	manager = hnuma_manager_begin();
 	if (!manager)
-		return hnuma_error_set(-ENOMEM, "no memory for a manager");
-	manager->epoch = hnuma_process_epoch;
+		return -ENOMEM;
 	error = hnuma_plan_create(&manager->plan, topology, config);
-	if (error)
-		goto free_manager;
-	error = take_ground(manager, topology);
-	if (error)
-		goto free_plan;
-	error = build_pool(manager);
 	if (!error)
-		error = build_scratch(manager);
+		error = hnuma_manager_take_ground(manager, topology, NULL);
 	if (!error)
-		error = build_arenas(manager);
-	if (error)
-		goto give_back;
-	enlist(manager);
+		error = hnuma_manager_furnish(manager, NULL);
+	if (error) {
+		/* Undo cannot go back on its way: what the kernel refuses once, it is asked twice. */
+		if (hnuma_manager_end(manager))
+			(void)hnuma_manager_end(manager);
+		return error;
+	}
+	if (manager->plan->config.flags & HNUMA_SHARED)
+		hnuma_handover_offer(manager);
 	*out = manager;
 	return 0;
-
-give_back:
-	free_parts(manager);
-	hnuma_ground_destroy(&manager->ground);
-free_plan:
-	hnuma_plan_destroy(manager->plan);
-free_manager:
-	free(manager);
-	return error;
 }
 
-/* Is anything of the manager's in somebody's hands? A first destroy that failed has answered that. */
-static int check_idle(const struct hnuma_manager *manager)
+int hnuma_manager_check_idle(const struct hnuma_manager *manager, bool with_blocks)
 {
-	size_t nr_blocks = manager->pool ? hnuma_pool_nr_out(manager->pool) : 0;
+	/* A first destroy that failed has answered that. */
+	size_t nr_blocks = with_blocks && manager->pool ? hnuma_pool_nr_out(manager->pool) : 0;
 	unsigned nr_spaces = manager->scratch ? hnuma_scratch_active(manager->scratch) : 0;
 
 	if (nr_blocks == 0 && nr_spaces == 0)
 		return 0;
-	return hnuma_error_set(
-		-EBUSY,
-		"the manager cannot be destroyed: %zu blocks of its pool are out and "
-		"%u of its scratch spaces are held or pinned; release them first",
-		nr_blocks, nr_spaces);
+	return hnuma_error_set(-EBUSY,
+			       "the manager cannot be %s: %zu blocks of its pool are out and "
+			       "%u of its scratch spaces are held or pinned; release them first",
+			       with_blocks ? "destroyed" : "left", nr_blocks, nr_spaces);
 }
 
 int hnuma_manager_destroy(struct hnuma_manager *manager)
@@ -228,17 +257,8 @@ int hnuma_manager_destroy(struct hnuma_manager *manager)
 		return 0;
 	if (hnuma_process_is_child_of(manager->epoch))
 		return hnuma_process_refuse("manager");
-	error = check_idle(manager);
-	if (error)
-		return error;
-	/* The parts read their regions while they are freed, so they go first. */
-	free_parts(manager);
-	error = hnuma_ground_destroy(&manager->ground);
-	if (error)
-		return error;
-	hnuma_plan_destroy(manager->plan);
-	free(manager);
-	return 0;
+	error = hnuma_manager_check_idle(manager, true);
+	return error ? error : hnuma_manager_end(manager);
 }
 
 /* The index of a node that the caller named, or -ENODEV. */
@@ -304,8 +324,7 @@ void hnuma_manager_reset_step(struct hnuma_manager *manager)
 	hnuma_scratch_reset_all(manager->scratch);
 }
 
-/* Can the manager answer? What a failed destroy left cannot. */
-static int check_usable(const struct hnuma_manager *manager)
+int hnuma_manager_check_usable(const struct hnuma_manager *manager)
 {
 	if (!manager)
 		return hnuma_error_set(-EINVAL, "manager is NULL");
@@ -318,7 +337,7 @@ static int check_usable(const struct hnuma_manager *manager)
 
 int hnuma_manager_plan(const struct hnuma_manager *manager, const struct hnuma_plan **plan)
 {
-	int error = check_usable(manager);
+	int error = hnuma_manager_check_usable(manager);
 
 	if (!error)
 		*plan = manager->plan;
@@ -327,7 +346,7 @@ int hnuma_manager_plan(const struct hnuma_manager *manager, const struct hnuma_p
 
 int hnuma_manager_prewarm(struct hnuma_manager *manager, size_t count_per_class)
 {
-	int error = check_usable(manager);
+	int error = hnuma_manager_check_usable(manager);
 
 	return error ? error : hnuma_pool_prewarm_all(manager->pool, count_per_class);
 }
@@ -344,7 +363,7 @@ static void add_arena(struct hnuma_arena_stats *sum, const struct hnuma_arena_st
 
 int hnuma_manager_stats(const struct hnuma_manager *manager, struct hnuma_manager_stats *stats)
 {
-	int error = check_usable(manager);
+	int error = hnuma_manager_check_usable(manager);
 
 	if (error)
 		return error;
@@ -367,7 +386,7 @@ int hnuma_manager_stats(const struct hnuma_manager *manager, struct hnuma_manage
 
 int hnuma_manager_verify(const struct hnuma_manager *manager, struct hnuma_placement *placement)
 {
-	int error = check_usable(manager);
+	int error = hnuma_manager_check_usable(manager);
 
 	if (error)
 		return error;
@@ -390,6 +409,6 @@ int hnuma_manager_piece(const struct hnuma_manager *manager, size_t piece_bytes,
 	int error = hnuma_hooks_check_piece(manager, piece_bytes, piece);
 
 	if (!error)
-		error = check_usable(manager);
+		error = hnuma_manager_check_usable(manager);
 	return error ? error : hnuma_ground_piece(&manager->ground, piece_bytes, index, piece);
 }

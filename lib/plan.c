@@ -13,6 +13,7 @@
 #include <hugenuma.h>
 
 #include "lib/arena.h"
+#include "lib/handover.h"
 #include "lib/plan.h"
 #include "lib/pool.h"
 #include "lib/scratch.h"
@@ -119,8 +120,9 @@ static int lay_out(struct hnuma_plan *plan, unsigned index)
 		error = hnuma_scratch_need(plan->scratch.space_size, node->nr_spaces, &spaces);
 	if (error)
 		return error;
-	layout->scratch = need.books;
-	if (!add_to_page(need.books, spaces, &layout->pages) ||
+	layout->books = plan->config.flags & HNUMA_SHARED ? HNUMA_HANDOVER_BYTES : 0;
+	layout->scratch = layout->books + need.books;
+	if (!add_to_page(layout->scratch, spaces, &layout->pages) ||
 	    !add_to_page(layout->pages, need.pages, &layout->arena) ||
 	    !add_to_page(layout->arena, plan->arena_capacity, &layout->size))
 		return hnuma_error_set(-EOVERFLOW,
@@ -130,7 +132,7 @@ static int lay_out(struct hnuma_plan *plan, unsigned index)
 				       spaces);
 	node->node = plan->service.nodes[index];
 	node->bytes_arena = plan->arena_capacity;
-	node->bytes_pool = need.books + need.pages;
+	node->bytes_pool = layout->books + need.books + need.pages;
 	node->bytes_scratch = spaces;
 	if (plan->config.pool_bytes_per_node == 0)
 		plan->config.pool_bytes_per_node = need.blocks;
@@ -254,29 +256,17 @@ static int make_lists(struct hnuma_plan *plan)
 	return 0;
 }
 
-int hnuma_plan_create_for_ranks(struct hnuma_plan **out, const struct hnuma_topology *topology,
-				const struct hnuma_config *config, unsigned nr_ranks)
+/* `config` has been checked. */
+static int make(struct hnuma_plan **out, const struct hnuma_topology *topology,
+		const struct hnuma_config *config, unsigned nr_ranks)
 {
-	const struct hnuma_config standard = HNUMA_CONFIG_INIT;
-	struct hnuma_plan *plan;
+	struct hnuma_plan *plan = calloc(1, sizeof(*plan));
 	int error;
 
-	if (!out)
-		return hnuma_error_set(-EINVAL, "out is NULL");
-	*out = NULL;
-	if (!topology)
-		return hnuma_error_set(-EINVAL, "topology is NULL");
-	if (!nr_ranks)
-		return hnuma_error_set(-EINVAL, "a plan for 0 ranks: there is at least one");
-	error = check_config(config ? config : &standard);
-	if (error)
-		return error;
-	plan = calloc(1, sizeof(*plan));
 	if (!plan)
 		return hnuma_error_set(-ENOMEM, "no memory for a plan");
 	plan->nr_ranks = nr_ranks;
-	plan->config = config ? *config : standard;
-	plan->config.flags |= hnuma_harden_asked();
+	plan->config = *config;
 	error = derive_attributes(plan);
 	if (!error)
 		error = hnuma_service_init(&plan->service, topology, &plan->config.nodes);
@@ -301,10 +291,41 @@ free_plan:
 	return error;
 }
 
+int hnuma_plan_create_for_ranks(struct hnuma_plan **out, const struct hnuma_topology *topology,
+				const struct hnuma_config *config, unsigned nr_ranks)
+{
+	const struct hnuma_config standard = HNUMA_CONFIG_INIT;
+	struct hnuma_config asked;
+	int error;
+
+	if (!out)
+		return hnuma_error_set(-EINVAL, "out is NULL");
+	*out = NULL;
+	if (!topology)
+		return hnuma_error_set(-EINVAL, "topology is NULL");
+	if (!nr_ranks)
+		return hnuma_error_set(-EINVAL, "a plan for 0 ranks: there is at least one");
+	error = check_config(config ? config : &standard);
+	if (error)
+		return error;
+	asked = config ? *config : standard;
+	asked.flags |= hnuma_harden_asked();
+	return make(out, topology, &asked, nr_ranks);
+}
+
 int hnuma_plan_create(struct hnuma_plan **out, const struct hnuma_topology *topology,
 		      const struct hnuma_config *config)
 {
 	return hnuma_plan_create_for_ranks(out, topology, config, 1);
+}
+
+int hnuma_plan_repeat(struct hnuma_plan **out, const struct hnuma_topology *topology,
+		      const struct hnuma_config *config)
+{
+	int error = check_config(config);
+
+	*out = NULL;
+	return error ? error : make(out, topology, config, 1);
 }
 
 void hnuma_plan_destroy(struct hnuma_plan *plan)

@@ -5,9 +5,11 @@
  *
  * The manager's region on each served node:
  *
- *	0       scratch              pages                arena                size
- *	| books | spaces | (to 2 MB) | 2 MB pages of the  | arena | (to 2 MB)  |
- *	| (pool)|        |           | pool's blocks      |       |            |
+ *	0          books   scratch              pages                arena                size
+ *	| handover | books | spaces | (to 2 MB) | 2 MB pages of the  | arena | (to 2 MB)  |
+ *	| (shared) | (pool)|        |           | pool's blocks      |       |            |
+ *
+ * What comes first is there where the memory is shared: see handover.h.
  *
  * The books and the spaces are small and share their pages; the blocks and the arena begin on pages
  * of their own, which is what aligns them.
@@ -20,9 +22,10 @@
 #include "numa/cgroup.h"
 #include "numa/ground.h"
 
-/* Offsets into one node's region, in bytes. The pool's books are at 0. */
+/* Offsets into one node's region, in bytes. */
 struct hnuma_layout {
-	size_t scratch; /* a multiple of 4 KB */
+	size_t books;	/* a multiple of 4 KB */
+	size_t scratch; /* the same */
 	size_t pages;	/* a multiple of 2 MB, as are the next two */
 	size_t arena;
 	size_t size; /* of the whole region */
@@ -45,7 +48,7 @@ struct hnuma_limit_change {
 	uint64_t wanted_bytes;
 };
 
-/* Written by hnuma_plan_create_for_ranks() alone. */
+/* Written by plan.c alone. */
 struct hnuma_plan {
 	unsigned nr_ranks;	    /* processes that each take what is laid out here */
 	struct hnuma_config config; /* as asked, with defaults filled in */
@@ -59,6 +62,13 @@ struct hnuma_plan {
 	struct hnuma_shortage *shortages;
 	char **advice; /* NULL where nothing is missing */
 };
+
+/*
+ * hnuma_plan_create() of a configuration that a plan has filled in before, as it is, whatever the
+ * environment asks for.
+ */
+int hnuma_plan_repeat(struct hnuma_plan **out, const struct hnuma_topology *topology,
+		      const struct hnuma_config *config);
 
 /*
  * advice.c: write plan->advice, from plan->nodes and plan->shortages.

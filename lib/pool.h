@@ -34,15 +34,29 @@ struct hnuma_pool_place {
 	size_t pages; /* a multiple of 2 MB */
 };
 
+/* What is to be known of a pool that another process has left, besides what lies in its regions. */
+struct hnuma_pool_past {
+	uint64_t key; /* hnuma_pool_key(), there */
+	const uint64_t
+		*origins; /* for each served node: the address of its pages for blocks, there */
+};
+
 /*
  * Make a pool on somebody else's ground, which must outlive it and whose bytes there are zero.
  *
  * @places  one for each served node.
+ * @past    NULL; or of the pool that lies there already and is taken over, with the blocks of it that
+ *          are out.
  *
- * Returns 0 or a negative errno with the message set.
+ * Returns 0, -EUCLEAN (what lies there is no sound pool) or another negative errno, with the message
+ * set; until it returns 0, what lies there stays what can be taken over.
  */
 int hnuma_pool_build(struct hnuma_pool **out, const struct hnuma_ground *ground,
-		     const struct hnuma_pool_attr *attr, const struct hnuma_pool_place *places);
+		     const struct hnuma_pool_attr *attr, const struct hnuma_pool_place *places,
+		     const struct hnuma_pool_past *past);
+
+/* What the patterns of a hardened pool are made of; 0 for another. */
+uint64_t hnuma_pool_key(const struct hnuma_pool *pool);
 
 /* How many blocks are out, on all nodes. */
 size_t hnuma_pool_nr_out(const struct hnuma_pool *pool);

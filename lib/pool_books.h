@@ -169,7 +169,8 @@ struct hnuma_home {
 	unsigned nr_cpus;
 	bool uses_rseq;
 	bool is_hardened;
-	uint64_t key; /* of the pattern, where hardened */
+	uint64_t key;	/* of the pattern, where hardened */
+	uint64_t shift; /* from an address to what it was when the pattern was first written */
 
 	pthread_mutex_t lock; /* protects all that follows */
 	struct hnuma_page *pages;
@@ -313,6 +314,9 @@ void hnuma_home_withdraw(struct hnuma_home *home, unsigned class_index, uint32_t
  */
 uint32_t hnuma_home_retire(struct hnuma_home *home, uint32_t page);
 
+/* Put a page that is in no list into the one that its class, and what of it is made, say. Counts it. */
+void hnuma_home_enlist(struct hnuma_home *home, uint32_t page);
+
 /* Unmake every free block. */
 void hnuma_home_clear(struct hnuma_home *home);
 
@@ -321,6 +325,20 @@ void hnuma_home_clear(struct hnuma_home *home);
  * now on; else another thread was the first to release it.
  */
 bool hnuma_retire_let_go(struct hnuma_home *home, unsigned class_index, uint32_t block);
+
+/*
+ * pool_adopt.c: is what another process has left of a home sound, every page and block of it? Writes
+ * nothing. Returns 0, or -EUCLEAN with the message set.
+ */
+int hnuma_adopt_check(const struct hnuma_home *home);
+
+/*
+ * pool_adopt.c: take over what hnuma_adopt_check() found sound. The home is as pool_build.c has opened
+ * it, with caches that are empty; its depots and lists are, too. What is LEAVING or OUT stays so.
+ *
+ * @is_clean  free blocks are to be zero.
+ */
+void hnuma_adopt_rebuild(struct hnuma_home *home, bool is_clean);
 
 /* pool_build.c: the home of a node, HNUMA_NODE_LOCAL for the near one; NULL: not served. */
 struct hnuma_home *hnuma_pool_home_of_node(const struct hnuma_pool *pool, int node);

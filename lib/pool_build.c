@@ -153,9 +153,11 @@ static size_t cache_limit_of(const struct hnuma_home *home, unsigned cpu)
 							   : HNUMA_CACHE_SLOTS;
 }
 
-/* Fill in a home whose base, size, states and so on are known and whose books are all zero. */
+/* Fill in a home whose base, size, states and so on are known and whose caches are all zero. */
 static void home_open(struct hnuma_home *home)
 {
+	home->first_finding.offset = HNUMA_NOT_FOUND;
+	home->free_pages = HNUMA_NO_PAGE;
 	for (unsigned c = 0; c < HNUMA_NR_CLASSES; c++) {
 		struct hnuma_depot *depot = &home->depots[c];
 
@@ -171,14 +173,15 @@ static void home_open(struct hnuma_home *home)
 			cache->mask = hnuma_home_stride(home, c) - 1;
 		}
 	}
-	for (uint32_t i = 0; i < home->nr_pages; i++) {
+}
+
+/* The pages of a home that is new: none has a class. Those at the start are dealt first. */
+static void pages_open(struct hnuma_home *home)
+{
+	for (uint32_t i = home->nr_pages; i-- > 0;) {
 		home->page_classes[i] = HNUMA_NO_CLASS;
-		home->pages[i].previous = i ? i - 1 : HNUMA_NO_PAGE;
-		home->pages[i].next = i + 1 < home->nr_pages ? i + 1 : HNUMA_NO_PAGE;
+		hnuma_home_enlist(home, i);
 	}
-	home->first_finding.offset = HNUMA_NOT_FOUND;
-	home->free_pages = 0;
-	home->nr_free_pages = home->nr_pages;
 }
 
 static int home_build(struct hnuma_home *home, const struct hnuma_ground *ground, unsigned index,
@@ -210,7 +213,6 @@ static int home_build(struct hnuma_home *home, const struct hnuma_ground *ground
 	if (error)
 		return hnuma_error_set(-error, "a lock for the pool of node %d: %s", home->node,
 				       hnuma_strerror(error));
-	home_open(home);
 	return 0;
 }
 
@@ -248,16 +250,72 @@ static void *zeroed(size_t nr, size_t size)
  * What a hardened pool does itself, nobody else need do: its blocks are cleared when they go out and
  * when they come back, and it must read and write what a checking tool would not let it.
  */
-static int harden(struct hnuma_pool *pool, uint64_t *key)
+static int harden(struct hnuma_pool *pool, uint64_t *key, const struct hnuma_pool_past *past)
 {
 	pool->uses_rseq = false;
 	pool->is_poisoning = false;
 	pool->hygiene = HNUMA_HYGIENE_NEVER;
-	return hnuma_harden_key(key);
+	if (!past)
+		return hnuma_harden_key(key);
+	*key = past->key;
+	return 0;
+}
+
+static int homes_build(struct hnuma_pool *pool, const struct hnuma_pool_attr *attr, uint64_t key,
+		       const struct hnuma_pool_past *past)
+{
+	const unsigned nr_homes = pool->ground->service.nr_nodes;
+
+	for (unsigned i = 0; i < nr_homes; i++) {
+		struct hnuma_home *home = &pool->homes[i];
+		int error = home_build(home, pool->ground, i, attr, &pool->places[i]);
+
+		if (error)
+			return error;
+		pool->nr_homes++;
+		home->uses_rseq = pool->uses_rseq;
+		home->key = key;
+		if (past)
+			home->shift = past->origins[i] - (uintptr_t)home->base;
+	}
+	/* Nothing is written before everything is known to be sound. */
+	for (unsigned i = 0; past && i < nr_homes; i++) {
+		int error = hnuma_adopt_check(&pool->homes[i]);
+
+		if (error)
+			return error;
+	}
+	for (unsigned i = 0; i < nr_homes; i++) {
+		struct hnuma_home *home = &pool->homes[i];
+
+		if (past)
+			memset(home->cpus, 0, home->nr_cpus * sizeof(*home->cpus));
+		home_open(home);
+		if (past)
+			hnuma_adopt_rebuild(home, pool->hygiene == HNUMA_HYGIENE_ON_RELEASE);
+		else
+			pages_open(home);
+	}
+	return 0;
+}
+
+/* All that nobody has acquired. */
+static void poison_all(const struct hnuma_pool *pool)
+{
+	void *block = NULL;
+
+	for (unsigned i = 0; i < pool->nr_homes; i++)
+		hnuma_poison(pool->homes[i].base, pool->homes[i].size);
+	while ((block = hnuma_pool_walk(pool, block))) {
+		int class_index = hnuma_pool_class_of(pool, block);
+
+		hnuma_unpoison_defined(block, hnuma_block_size((unsigned)class_index));
+	}
 }
 
 int hnuma_pool_build(struct hnuma_pool **out, const struct hnuma_ground *ground,
-		     const struct hnuma_pool_attr *attr, const struct hnuma_pool_place *places)
+		     const struct hnuma_pool_attr *attr, const struct hnuma_pool_place *places,
+		     const struct hnuma_pool_past *past)
 {
 	const unsigned nr_homes = ground->service.nr_nodes;
 	struct hnuma_pool *pool;
@@ -281,7 +339,7 @@ int hnuma_pool_build(struct hnuma_pool **out, const struct hnuma_ground *ground,
 	pool->rseq_offset = __rseq_offset;
 #endif
 	if (attr->flags & HNUMA_HARDENED) {
-		error = harden(pool, &key);
+		error = harden(pool, &key, past);
 		if (error)
 			goto failed;
 	}
@@ -293,17 +351,12 @@ int hnuma_pool_build(struct hnuma_pool **out, const struct hnuma_ground *ground,
 	if (!pool->lines || !pool->homes || !pool->places)
 		goto no_memory;
 	memcpy(pool->places, places, nr_homes * sizeof(*places));
-	for (unsigned i = 0; i < nr_homes; i++) {
-		error = home_build(&pool->homes[i], ground, i, attr, &places[i]);
-		if (error)
-			goto failed;
-		pool->homes[i].uses_rseq = pool->uses_rseq;
-		pool->homes[i].key = key;
-		pool->nr_homes++;
-	}
+	error = homes_build(pool, attr, key, past);
+	if (error)
+		goto failed;
 	lines_fill(pool);
-	for (unsigned i = 0; pool->is_poisoning && i < nr_homes; i++)
-		hnuma_poison(pool->homes[i].base, pool->homes[i].size);
+	if (pool->is_poisoning)
+		poison_all(pool);
 	*out = pool;
 	return 0;
 
@@ -312,6 +365,11 @@ no_memory:
 failed:
 	hnuma_pool_free(pool);
 	return error;
+}
+
+uint64_t hnuma_pool_key(const struct hnuma_pool *pool)
+{
+	return pool->homes[0].key;
 }
 
 /* The addresses may soon be somebody else's: leave no poison behind. Once is enough. */
@@ -396,7 +454,7 @@ int hnuma_pool_create(struct hnuma_pool **out, const struct hnuma_topology *topo
 	error = own_ground(&ground, topology, &service, attr, places, sizes);
 	if (error)
 		goto out_service;
-	error = hnuma_pool_build(out, &ground, attr, places);
+	error = hnuma_pool_build(out, &ground, attr, places, NULL);
 	if (error) {
 		hnuma_ground_destroy(&ground);
 		goto out_service;

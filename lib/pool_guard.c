@@ -16,32 +16,32 @@
 /* No byte is 0. */
 #define NO_ZERO UINT64_C(0x0101010101010101)
 
-static inline uint64_t pattern_at(uint64_t key, const uint64_t *word)
+static inline uint64_t pattern_at(const struct hnuma_home *home, const uint64_t *word)
 {
-	return (key ^ ((uintptr_t)word * SPREAD)) | NO_ZERO;
+	return (home->key ^ (((uintptr_t)word + home->shift) * SPREAD)) | NO_ZERO;
 }
 
-static void pattern_write(uint64_t key, void *address, size_t size)
+static void pattern_write(const struct hnuma_home *home, void *address, size_t size)
 {
 	uint64_t *words = address;
 
 	for (size_t i = 0; i < size / sizeof(*words); i++)
-		words[i] = pattern_at(key, &words[i]);
+		words[i] = pattern_at(home, &words[i]);
 }
 
 /* The offset of the first byte that is not as it was written; `size` where all are. */
-static size_t pattern_find(uint64_t key, const void *address, size_t size)
+static size_t pattern_find(const struct hnuma_home *home, const void *address, size_t size)
 {
 	const uint64_t *words = address;
 	const unsigned char *bytes = address;
 	size_t i = 0, at;
 	uint64_t wanted;
 
-	while (i < size / sizeof(*words) && words[i] == pattern_at(key, &words[i]))
+	while (i < size / sizeof(*words) && words[i] == pattern_at(home, &words[i]))
 		i++;
 	if (i == size / sizeof(*words))
 		return size;
-	wanted = pattern_at(key, &words[i]);
+	wanted = pattern_at(home, &words[i]);
 	at = i * sizeof(*words);
 	/* Who writes where he should not may be at it just now: the word can be whole again. */
 	for (i = 0; i < sizeof(wanted) - 1 && bytes[at + i] == ((unsigned char *)&wanted)[i];)
@@ -51,8 +51,7 @@ static size_t pattern_find(uint64_t key, const void *address, size_t size)
 
 void hnuma_guard_arm(const struct hnuma_home *home, unsigned class_index, uint32_t block)
 {
-	pattern_write(home->key, hnuma_block_address(home, block),
-		      hnuma_home_stride(home, class_index));
+	pattern_write(home, hnuma_block_address(home, block), hnuma_home_stride(home, class_index));
 }
 
 int hnuma_guard_explain(const struct hnuma_home *home, unsigned class_index, uint32_t block,
@@ -102,7 +101,7 @@ bool hnuma_guard_hand_out(struct hnuma_home *home, unsigned class_index, void *a
 	const uint32_t block =
 		(uint32_t)(((unsigned char *)address - home->base) >> HNUMA_BLOCK_SHIFT);
 	const size_t stride = hnuma_home_stride(home, class_index);
-	size_t bad = pattern_find(home->key, address, stride);
+	size_t bad = pattern_find(home, address, stride);
 
 	if (bad < stride) {
 		lose(home, class_index, block, bad);
@@ -119,7 +118,7 @@ static size_t look_behind(const struct hnuma_home *home, unsigned class_index, u
 	const size_t size = hnuma_block_size(class_index);
 	const char *guard = (const char *)hnuma_block_address(home, block) + size;
 
-	return size + pattern_find(home->key, guard, hnuma_home_stride(home, class_index) - size);
+	return size + pattern_find(home, guard, hnuma_home_stride(home, class_index) - size);
 }
 
 int hnuma_guard_take_back(struct hnuma_home *home, unsigned class_index, uint32_t block,
@@ -130,8 +129,20 @@ int hnuma_guard_take_back(struct hnuma_home *home, unsigned class_index, uint32_
 		lose(home, class_index, block, *bad);
 		return -EUCLEAN;
 	}
-	pattern_write(home->key, hnuma_block_address(home, block), hnuma_block_size(class_index));
+	pattern_write(home, hnuma_block_address(home, block), hnuma_block_size(class_index));
 	return 0;
+}
+
+bool hnuma_guard_adopt(struct hnuma_home *home, unsigned class_index, uint32_t block)
+{
+	size_t bad = look_behind(home, class_index, block);
+
+	if (bad < hnuma_home_stride(home, class_index)) {
+		note(home, class_index, block, bad);
+		return false;
+	}
+	pattern_write(home, hnuma_block_address(home, block), hnuma_block_size(class_index));
+	return true;
 }
 
 /* One block in any state. */
@@ -144,7 +155,7 @@ static int check_block(struct hnuma_home *home, unsigned class_index, uint32_t b
 	if (state == HNUMA_BLOCK_OUT)
 		bad = look_behind(home, class_index, block);
 	else if (state == HNUMA_BLOCK_FREE)
-		bad = pattern_find(home->key, hnuma_block_address(home, block), stride);
+		bad = pattern_find(home, hnuma_block_address(home, block), stride);
 	if (bad == stride)
 		return 0;
 	/* One that is out is found again when it comes back, and counted then. */

@@ -11,8 +11,9 @@
  *	OUT       the caller's     pattern
  *	LOST      as it was found  as it was found
  *
- * The pattern is made of the pool's key and of each word's address, so what was copied from another
- * block does not match either; and none of its bytes is 0, which is what a string writes that is one
+ * The pattern is made of the pool's key and of each word's address - in the process that made the pool,
+ * where another one has adopted it -, so what was copied from another block does not match either; and
+ * none of its bytes is 0, which is what a string writes that is one
  * too long. It is written when a block is made and when it comes back, and looked at when a block
  * goes out (all of it), when it comes back (the guard) and by hnuma_pool_check() (whatever nobody
  * owns). A block whose pattern is broken is LOST: it is in no list any more.
@@ -47,6 +48,13 @@ bool hnuma_guard_hand_out(struct hnuma_home *home, unsigned class_index, void *a
  */
 int hnuma_guard_take_back(struct hnuma_home *home, unsigned class_index, uint32_t block,
 			  size_t *bad);
+
+/*
+ * Of a free block that the process before has left: is its guard whole? Then it is armed anew, since
+ * that process may have ended while it was writing the pattern. Else it is noted as overwritten, and
+ * to be LOST. Under the home's lock, or before anybody else has the home.
+ */
+bool hnuma_guard_adopt(struct hnuma_home *home, unsigned class_index, uint32_t block);
 
 /* Sets the message of what was found at an offset of a block. Returns -EUCLEAN. */
 int hnuma_guard_explain(const struct hnuma_home *home, unsigned class_index, uint32_t block,

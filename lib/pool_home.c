@@ -86,6 +86,8 @@ static uint32_t block_make(struct hnuma_home *home, unsigned class_index)
 		list_remove(home, &depot->partial, depot->partial);
 	if (home->is_hardened)
 		hnuma_guard_arm(home, class_index, block);
+	/* What a state says is so before it says it: see pool_adopt.c, as for the fences below. */
+	atomic_signal_fence(memory_order_release);
 	return block;
 }
 
@@ -113,9 +115,26 @@ static void block_unmake(struct hnuma_home *home, unsigned class_index, uint32_t
 		return;
 	list_remove(home, &depot->partial, number);
 	depot->nr_pages--;
+	atomic_signal_fence(memory_order_release);
 	atomic_store_explicit(&home->page_classes[number], HNUMA_NO_CLASS, memory_order_relaxed);
 	list_push(home, &home->free_pages, number);
 	home->nr_free_pages++;
+}
+
+void hnuma_home_enlist(struct hnuma_home *home, uint32_t page)
+{
+	const unsigned class_index = home->page_classes[page];
+
+	if (class_index != HNUMA_NO_CLASS) {
+		struct hnuma_depot *depot = &home->depots[class_index];
+
+		depot->nr_pages++;
+		if (home->pages[page].made < hnuma_home_per_page(home, class_index))
+			list_push(home, &depot->partial, page);
+	} else if (!home->pages[page].is_lost) {
+		list_push(home, &home->free_pages, page);
+		home->nr_free_pages++;
+	}
 }
 
 static size_t nr_makeable(const struct hnuma_home *home, unsigned class_index)
@@ -537,6 +556,7 @@ uint32_t hnuma_home_retire(struct hnuma_home *home, uint32_t page)
 
 	if (!home->pages[page].is_lost) {
 		home->pages[page].is_lost = true;
+		atomic_signal_fence(memory_order_release);
 		home->nr_lost_pages++;
 		if (class_index == HNUMA_NO_CLASS) {
 			list_remove(home, &home->free_pages, page);

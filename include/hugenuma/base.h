@@ -98,7 +98,8 @@ enum hnuma_policy {
 
 /*
  * Let other processes have the memory: each region's file stays open, see hnuma_region_fd(), and can
- * be passed on and mapped elsewhere (hnuma_region_open()). A child of fork() sees the memory, too.
+ * be passed on and mapped elsewhere (hnuma_region_open()). A child of fork() sees the memory, too. A
+ * manager can be handed to the next process of a server (hnuma_manager_adopt()).
  */
 #define HNUMA_SHARED (1u << 4)
 

@@ -56,7 +56,8 @@ struct hnuma_hooks {
 	/*
 	 * Called for each piece of a region that is present and verified, before anybody else has it.
 	 * Its bytes are zero and must stay so: books will be laid out in it. (Those of memory that the
-	 * caller has brought are his.) *handle is NULL and may be
+	 * caller has brought are his; those of a file that is opened, or of a manager that is adopted,
+	 * are what they are, and stay that.) *handle is NULL and may be
 	 * set to whatever `going` and hnuma_region_handle() should be given. May be NULL.
 	 *
 	 * Returns 0; anything else undoes the region, and before it, in reverse, all that was made for

@@ -122,6 +122,67 @@ HNUMA_API int hnuma_manager_verify(const struct hnuma_manager *manager,
 HNUMA_API const struct hnuma_region *hnuma_manager_region(const struct hnuma_manager *manager,
 							  int node);
 
+/*
+ * Handing over. A manager that was made with HNUMA_SHARED can outlive its process: the next process
+ * of the same server adopts its pool, with all blocks that are out where they are. The process that
+ * has it may leave it, or end in whatever way, SIGKILL included.
+ *
+ * One process at a time owns a manager. It holds a lock that the kernel gives back when it ends or
+ * executes a program. A child of fork() does not keep it.
+ *
+ * What survives is the pool: each block that is out keeps its bytes, class and node, and its offset in its
+ * region (hnuma_region_offset(), hnuma_manager_region()), but not its address. Arenas and scratch
+ * spaces begin empty. Statistics begin anew, with each block that is out as one miss.
+ */
+
+/*
+ * The descriptors of a manager's memory, one for each node that it serves: what the next process needs.
+ * They are the regions' (hnuma_region_fd()): pass copies on, do not close them.
+ *
+ * @fds  receives as many of them as there are, and at most `max`. NULL with a max of 0 asks how many.
+ *
+ * Returns how many there are; -EBADF (not made with HNUMA_SHARED), -ENOLCK (it cannot be handed over, as its
+ * memory could not be locked when it was made: /proc is missing), -EINVAL (NULL), -EOWNERDEAD.
+ */
+HNUMA_API int hnuma_manager_fds(const struct hnuma_manager *manager, int *fds, unsigned max);
+
+/*
+ * Leave a manager to the next process: as hnuma_manager_destroy(), but blocks may be out, and the pool
+ * stays what it is for as long as somebody has its descriptors. Copies of them must have been passed
+ * on before.
+ *
+ * Returns 0, -EBUSY (scratch spaces are held), -ENOMEM (see hnuma_region_destroy(): leave may be tried again,
+ * and nothing else), and what hnuma_manager_fds() returns.
+ */
+HNUMA_API int hnuma_manager_leave(struct hnuma_manager *manager);
+
+/*
+ * Adopt a manager that another process has left, or had when it ended.
+ *
+ * @out       receives the manager; the caller destroys or leaves it.
+ * @topology  must be this system's and outlive the manager.
+ * @fds       as hnuma_manager_fds() gave them there, in any order; they stay the caller's.
+ * @hooks     for its regions, or NULL. `made` finds the regions filled, and leaves them as they are.
+ *
+ * Its configuration is what it was made with. Pages lie where they lie, and are what they are, also where
+ * that is less than the configuration asks: hnuma_region_info() and hnuma_manager_verify() tell. The
+ * blocks that are out are the caller's to walk over (hnuma_pool_walk()) and to release.
+ *
+ * Returns 0, or leaves everything as it was, so that it can be adopted still, and returns
+ *   -EBUSY    a process has the manager; or called in a hook
+ *   -EINVAL   NULL; none or too many descriptors; one is of no manager, or two are of the same region or
+ *             of two managers
+ *   -ENOENT   the region of a node is missing
+ *   -EPROTO   the manager was made by a library whose books have another layout
+ *   -EUCLEAN  a header, or the books of the pool, are damaged: the message says where
+ *   -EXDEV    other nodes or CPUs than its maker had; the topology is not this system's
+ *   or what hnuma_region_open() returns.
+ */
+HNUMA_API HNUMA_MUST_CHECK int hnuma_manager_adopt(struct hnuma_manager **out,
+						   const struct hnuma_topology *topology,
+						   const int *fds, unsigned nr_fds,
+						   const struct hnuma_hooks *hooks);
+
 #ifdef __cplusplus
 }
 #endif

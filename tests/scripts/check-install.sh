@@ -112,11 +112,12 @@ chmod -R u+w examples
 attempt "make in examples" $MAKE -C examples CC="$CC" && {
 	run_or_excuse 'huge pages' examples/small
 	run_or_excuse 'huge pages' examples/registered
+	run_or_excuse 'huge pages' examples/restart
 	# A rank takes its share of the huge pages that are set aside: there may be none, or others have them.
 	run_or_excuse 'pages are too few\|pages of 2 MB are needed' examples/ranks 0
 }
 if [ "$enable_static" = yes ]; then
-	rm -f examples/small examples/ranks examples/registered
+	rm -f examples/small examples/ranks examples/registered examples/restart
 	attempt "make STATIC=1 in examples" $MAKE -C examples CC="$CC" STATIC=1
 fi
 

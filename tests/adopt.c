@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tests/adopt.c - a small manager that is left and adopted, and what was in its pool.
+ */
+#include "config.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "tests/adopt.h"
+
+struct hnuma_topology *adopt_topology;
+int adopt_home;
+int adopt_fd;
+struct adopt_block adopt_blocks[ADOPT_NR_BLOCKS];
+
+struct hnuma_config adopt_config(void)
+{
+	struct hnuma_config config = HNUMA_CONFIG_INIT;
+
+	config.arena_capacity = HNUMA_HUGEPAGE;
+	config.buffers_per_class = 8;
+	config.max_scratch = 2;
+	config.pool_bytes_per_node = ADOPT_POOL_PAGES * HNUMA_HUGEPAGE;
+	config.least_backing = HNUMA_BACKING_HUGETLB;
+	config.flags = HNUMA_SHARED;
+	hnuma_nodeset_add(&config.nodes, adopt_home);
+	return config;
+}
+
+static unsigned char byte_of(int i)
+{
+	return (unsigned char)(0x40 + i);
+}
+
+static bool has_bytes(const unsigned char *block, int i)
+{
+	size_t size = hnuma_class_size((enum hnuma_class)adopt_blocks[i].class_index);
+
+	return block[0] == byte_of(i) && memcmp(block, block + 1, size - 1) == 0;
+}
+
+struct hnuma_manager *adopt_make(const struct hnuma_config *config)
+{
+	struct hnuma_manager *manager;
+	int error = hnuma_manager_create(&manager, adopt_topology, config), theirs;
+
+	if (error)
+		printf("\n    %s ", hnuma_errormsg());
+	CU_ASSERT_EQUAL_FATAL(error, 0);
+	CU_ASSERT_EQUAL(hnuma_manager_fds(manager, NULL, 0), 1);
+	CU_ASSERT_EQUAL_FATAL(hnuma_manager_fds(manager, &theirs, 1), 1);
+	CU_ASSERT_EQUAL(theirs, hnuma_region_fd(hnuma_manager_region(manager, adopt_home)));
+	adopt_fd = fcntl(theirs, F_DUPFD_CLOEXEC, 0);
+	CU_ASSERT_FATAL(adopt_fd >= 0);
+	return manager;
+}
+
+void adopt_use(struct hnuma_manager *manager)
+{
+	struct hnuma_pool *pool = hnuma_manager_pool(manager);
+	void *some[ADOPT_NR_BLOCKS], *others[ADOPT_NR_BLOCKS];
+
+	for (int i = 0; i < ADOPT_NR_BLOCKS; i++) {
+		some[i] = hnuma_pool_acquire(pool, (enum hnuma_class)(i % HNUMA_NR_CLASSES));
+		others[i] = hnuma_pool_acquire(pool, (enum hnuma_class)(i % HNUMA_NR_CLASSES));
+		CU_ASSERT_FATAL(some[i] && others[i]);
+	}
+	for (int i = 0; i < ADOPT_NR_BLOCKS; i++) {
+		adopt_blocks[i].class_index = hnuma_pool_class_of(pool, some[i]);
+		memset(some[i], byte_of(i),
+		       hnuma_class_size((enum hnuma_class)(i % HNUMA_NR_CLASSES)));
+		CU_ASSERT_EQUAL(hnuma_region_offset(hnuma_manager_region(manager, adopt_home),
+						    some[i], &adopt_blocks[i].offset),
+				0);
+		CU_ASSERT_EQUAL(hnuma_pool_release(pool, others[i]), 0);
+	}
+}
+
+void adopt_leave_one(const struct hnuma_config *config)
+{
+	struct hnuma_manager *manager = adopt_make(config);
+
+	adopt_use(manager);
+	CU_ASSERT_EQUAL(hnuma_manager_leave(manager), 0);
+}
+
+struct hnuma_manager *adopt_again(void)
+{
+	struct hnuma_manager *manager;
+	int error = hnuma_manager_adopt(&manager, adopt_topology, &adopt_fd, 1, NULL);
+
+	if (error)
+		printf("\n    %s ", hnuma_errormsg());
+	CU_ASSERT_EQUAL_FATAL(error, 0);
+	return manager;
+}
+
+unsigned char *adopt_block_at(const struct hnuma_manager *manager, int i)
+{
+	return (unsigned char *)hnuma_region_base(hnuma_manager_region(manager, adopt_home)) +
+	       adopt_blocks[i].offset;
+}
+
+void adopt_check_blocks(struct hnuma_manager *manager)
+{
+	struct hnuma_pool *pool = hnuma_manager_pool(manager);
+	struct hnuma_pool_stats stats;
+	void *block = NULL;
+	int nr = 0;
+
+	CU_ASSERT_EQUAL(hnuma_pool_check(pool), 0);
+	CU_ASSERT_EQUAL(hnuma_pool_stats(pool, &stats), 0);
+	CU_ASSERT_EQUAL(stats.misses, ADOPT_NR_BLOCKS);
+	CU_ASSERT_EQUAL(stats.hits + stats.returns + stats.drops, 0);
+	while ((block = hnuma_pool_walk(pool, block)))
+		nr++;
+	CU_ASSERT_EQUAL(nr, ADOPT_NR_BLOCKS);
+	for (int i = 0; i < ADOPT_NR_BLOCKS; i++) {
+		unsigned char *mine = adopt_block_at(manager, i);
+
+		CU_ASSERT_EQUAL(hnuma_pool_class_of(pool, mine), adopt_blocks[i].class_index);
+		CU_ASSERT_EQUAL(hnuma_pool_node_of(pool, mine), adopt_home);
+		CU_ASSERT(has_bytes(mine, i));
+		CU_ASSERT_EQUAL(hnuma_pool_release(pool, mine), 0);
+		CU_ASSERT_EQUAL(hnuma_pool_release(pool, mine), -EALREADY);
+	}
+	CU_ASSERT_EQUAL(hnuma_pool_check(pool), 0);
+}
+
+void adopt_refuse(const int *fds, unsigned nr, int error, const char *words)
+{
+	struct hnuma_manager *manager = (struct hnuma_manager *)1;
+	struct check_state before;
+
+	check_snapshot(&before);
+	CU_ASSERT_EQUAL(hnuma_manager_adopt(&manager, adopt_topology, fds, nr, NULL), error);
+	CU_ASSERT_PTR_NULL(manager);
+	check_message(words);
+	check_unchanged(&before);
+}
