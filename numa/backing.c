@@ -345,7 +345,7 @@ static int judge_thp(struct hnuma_region *region, const struct hnuma_request *re
 	return 0;
 }
 
-/* Set what the region says about its node, by what the kernel says about its pages. */
+/* Set what a region that was to be bound says about its node, by what the kernel says of its pages. */
 static int judge_places(struct hnuma_region *region, struct hnuma_request *request)
 {
 	struct hnuma_place_count count = HNUMA_PLACE_COUNT_INIT;
@@ -412,7 +412,7 @@ static int fill(struct hnuma_region *region, struct hnuma_request *request,
 	region->page_size = backing == HNUMA_BACKING_BASE ? base_page_size() : HNUMA_HUGEPAGE;
 	if (backing == HNUMA_BACKING_THP)
 		error = judge_thp(region, request);
-	return error ? error : judge_places(region, request);
+	return error;
 }
 
 int hnuma_backing_take(struct hnuma_region *region, struct hnuma_request *request,
@@ -434,6 +434,8 @@ int hnuma_backing_take(struct hnuma_region *region, struct hnuma_request *reques
 	error = map_bound(region, request, backing);
 	if (!error)
 		error = fill(region, request, backing);
+	if (!error)
+		error = judge_places(region, request);
 	if (error)
 		hnuma_backing_undo(region);
 	return error;
@@ -459,6 +461,8 @@ int hnuma_backing_open(struct hnuma_region *region, struct hnuma_request *reques
 	/* Its policy is its maker's. */
 	if (!error)
 		error = fill(region, request, backing);
+	if (!error)
+		error = hnuma_wrap_judge_places(region, request);
 	if (error)
 		hnuma_backing_undo(region);
 	return error;

@@ -209,10 +209,11 @@ int hnuma_region_open(struct hnuma_region **out, const struct hnuma_topology *to
 	struct source source = {.fd = fd};
 	int previous, error;
 
-	if (!out || !attr)
-		return hnuma_error_set(-EINVAL, "hnuma_region_open: %s is NULL",
-				       out ? "attr" : "out");
+	if (!out)
+		return hnuma_error_set(-EINVAL, "hnuma_region_open: out is NULL");
 	*out = NULL;
+	if (!attr)
+		return hnuma_error_set(-EINVAL, "hnuma_region_open: attr is NULL");
 	/* Of another library: too little may be there to be copied. It is refused with the others. */
 	if (attr->struct_size != sizeof(whole))
 		return create(out, topology, attr, &own_pages);

@@ -126,6 +126,12 @@ int hnuma_wrap_check(const void *address, const struct hnuma_region_attr *attr);
 int hnuma_wrap_take(struct hnuma_region *region, const struct hnuma_request *request,
 		    void *address);
 
+/*
+ * wrap.c: ask where the pages lie of a region that others have placed: the caller, or the maker of its
+ * file. Sets region->node. Returns 0 or a negative errno with the message set.
+ */
+int hnuma_wrap_judge_places(struct hnuma_region *region, const struct hnuma_request *request);
+
 /* verify.c */
 
 /* What /proc/self/smaps says of a region's mappings. All but the page size is bytes of the region. */

@@ -86,7 +86,7 @@ static int judge_backing(struct hnuma_region *region, const struct hnuma_request
 	return hnuma_error_set(-ENOMEM, "%s", region->reason);
 }
 
-static int judge_places(struct hnuma_region *region, const struct hnuma_request *request)
+int hnuma_wrap_judge_places(struct hnuma_region *region, const struct hnuma_request *request)
 {
 	struct hnuma_place_count count;
 	unsigned long long total;
@@ -134,5 +134,5 @@ int hnuma_wrap_take(struct hnuma_region *region, const struct hnuma_request *req
 	error = check_mappings(region, &mappings);
 	if (!error)
 		error = judge_backing(region, request, &mappings);
-	return error ? error : judge_places(region, request);
+	return error ? error : hnuma_wrap_judge_places(region, request);
 }

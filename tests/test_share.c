@@ -18,6 +18,7 @@
 #include "numa/directory.h"
 #include "tests/check.h"
 #include "tests/fail_sys.h"
+#include "tests/fake_files.h"
 
 #define PAGE	 HNUMA_HUGEPAGE
 #define NR_PAGES 3
@@ -342,7 +343,7 @@ static int make_file(off_t size, int seals)
 static void test_refused(void)
 {
 	struct hnuma_region_attr attr = make_attr(HNUMA_BACKING_BASE);
-	struct hnuma_region *region;
+	struct hnuma_region *region, *other = (struct hnuma_region *)1;
 	char path[64];
 	int fd;
 
@@ -380,7 +381,56 @@ static void test_refused(void)
 	attr.struct_size = 8;
 	refuse(fd, &attr, -EINVAL, "struct_size");
 	CU_ASSERT_EQUAL(hnuma_region_open(NULL, topology, fd, &attr), -EINVAL);
-	CU_ASSERT_EQUAL(hnuma_region_open(&region, topology, fd, NULL), -EINVAL);
+	CU_ASSERT_EQUAL(hnuma_region_open(&other, topology, fd, NULL), -EINVAL);
+	CU_ASSERT_PTR_NULL(other);
+	check_message("attr is NULL");
+	CU_ASSERT_EQUAL(hnuma_region_destroy(region), 0);
+}
+
+static int answer; /* of the kernel for each page: a node, or an error */
+
+static int query_says(unsigned long count, void **pages, int *status)
+{
+	(void)pages;
+	for (unsigned long i = 0; i < count; i++)
+		status[i] = answer;
+	return 0;
+}
+
+/* The pages lie where the maker has them, and that is what is said: not that they were bound. */
+static void test_open_places(void)
+{
+	static const struct fake_file no_numa_maps[] = {{"/proc/self/numa_maps", NULL, -EACCES},
+							{0}};
+	struct hnuma_region_attr attr = make_attr(HNUMA_BACKING_HUGETLB);
+	const struct hnuma_sys saved = hnuma_sys;
+	struct hnuma_region *region, *other;
+	struct hnuma_region_info info;
+
+	if (!check_knows_nodes() || !check_hugepages(NR_PAGES))
+		return;
+	region = create(HNUMA_BACKING_HUGETLB);
+	hnuma_sys.query_pages = query_says;
+	answer = HNUMA_MAX_NODES - 1;
+	refuse(hnuma_region_fd(region), &attr, -EIO, "3 of 3 pages do not lie on node");
+	attr.policy = HNUMA_POLICY_PREFERRED;
+	CU_ASSERT_EQUAL_FATAL(hnuma_region_open(&other, topology, hnuma_region_fd(region), &attr),
+			      0);
+	CU_ASSERT_EQUAL(hnuma_region_info(other, &info), 0);
+	CU_ASSERT_EQUAL(info.node, HNUMA_MAX_NODES - 1);
+	CU_ASSERT_PTR_NOT_NULL(strstr(info.reason, "3 of 3 pages do not lie on node"));
+	CU_ASSERT_EQUAL(hnuma_region_destroy(other), 0);
+	answer = -EFAULT;
+	attr.policy = HNUMA_POLICY_BIND;
+	fake_files_begin(no_numa_maps, false);
+	CU_ASSERT_EQUAL_FATAL(hnuma_region_open(&other, topology, hnuma_region_fd(region), &attr),
+			      0);
+	CU_ASSERT_EQUAL(hnuma_region_info(other, &info), 0);
+	CU_ASSERT_EQUAL(info.node, HNUMA_NODE_NONE);
+	CU_ASSERT_PTR_NOT_NULL(strstr(info.reason, "does not tell where 3 of 3 pages"));
+	fake_files_end();
+	hnuma_sys = saved;
+	CU_ASSERT_EQUAL(hnuma_region_destroy(other), 0);
 	CU_ASSERT_EQUAL(hnuma_region_destroy(region), 0);
 }
 
@@ -492,6 +542,7 @@ int main(void)
 		{"over a socket", test_socket},
 		{"fork", test_fork},
 		{"files that are refused (row 41)", test_refused},
+		{"where the maker has the pages", test_open_places},
 		{"each call fails", test_open_fails},
 		{"a thread that is cancelled", test_cancelled},
 		{"a block elsewhere", test_block},

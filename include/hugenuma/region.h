@@ -62,8 +62,9 @@ struct hnuma_region_info {
 	enum hnuma_backing backing; /* what the pages are */
 	size_t page_size; /* bytes of a page: 2 MB, or the base page's size; of wrapped memory also more */
 	/*
-	 * Where the region is bound; HNUMA_NODE_NONE: interleaved or unbound. Of wrapped memory: where
-	 * every page of it lay; HNUMA_NODE_NONE: on several nodes, or the kernel did not tell of all.
+	 * Where the region is bound; HNUMA_NODE_NONE: interleaved or unbound. Of memory that others have
+	 * placed (wrapped, or another region's file): where every page of it lay; HNUMA_NODE_NONE: on
+	 * several nodes, or the kernel did not tell of all.
 	 */
 	int node;
 	const char *reason; /* why it is not more than that, in a sentence; "" when all was had */
