@@ -6,6 +6,7 @@
  */
 #include "config.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -119,6 +120,10 @@ int hnuma_hooks_made(struct hnuma_region *region, const struct hnuma_hooks *hook
 
 void hnuma_hooks_going(struct hnuma_region *region)
 {
+	char words[HNUMA_REASON_BYTES];
+
+	/* Why all is undone is to be told, not what a hook's own calls have to say meanwhile. */
+	snprintf(words, sizeof(words), "%s", hnuma_errormsg());
 	/* In a child of fork() what was registered is the parent's. */
 	if (hnuma_process_is_child_of(region->epoch) || !region->hooks.going)
 		region->nr_made = 0;
@@ -130,6 +135,7 @@ void hnuma_hooks_going(struct hnuma_region *region)
 		region->hooks.going(region->hooks.arg, &piece, region->handles[region->nr_made]);
 		is_inside = false;
 	}
+	(void)hnuma_error_set(0, "%s", words);
 	free(region->handles);
 	region->handles = NULL;
 }

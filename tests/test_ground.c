@@ -239,6 +239,45 @@ static void test_threads(void)
 	CU_ASSERT_EQUAL(memcmp(&before, &after, sizeof(before)), 0);
 }
 
+/* Hooks whose own calls fail, so that there are words of theirs; `made` refuses its second region. */
+static int refuse_second(void *arg, const struct hnuma_piece *piece, void **handle)
+{
+	(void)piece;
+	(void)handle;
+	CU_ASSERT_EQUAL(hnuma_region_offset(NULL, NULL, NULL), -EINVAL);
+	return ++*(int *)arg == 2 ? -ENOSPC : 0;
+}
+
+static void go(void *arg, const struct hnuma_piece *piece, void *handle)
+{
+	(void)arg;
+	(void)piece;
+	(void)handle;
+	CU_ASSERT_EQUAL(hnuma_region_offset(NULL, NULL, NULL), -EINVAL);
+}
+
+/* The message is why all was undone, and not what the hooks of the first region met while they undid. */
+static void test_words(void)
+{
+	struct hnuma_ground_request request = make_request();
+	struct hnuma_hooks hooks = HNUMA_HOOKS_INIT;
+	struct hnuma_service twice;
+	struct hnuma_ground ground;
+	int nr_made = 0;
+
+	if (!check_hugepages(4))
+		return;
+	make_double(&twice, service.nodes[0]);
+	sizes[1] = PAGE;
+	hooks.made = refuse_second;
+	hooks.going = go;
+	hooks.arg = &nr_made;
+	request.hooks = &hooks;
+	CU_ASSERT_EQUAL(hnuma_ground_create(&ground, topology, &twice, &request), -ENOSPC);
+	CU_ASSERT_EQUAL(nr_made, 2);
+	check_message("refused piece 0 of 1: No space left on device");
+}
+
 int main(void)
 {
 	CU_TestInfo tests[] = {
@@ -248,6 +287,7 @@ int main(void)
 		{"fork", test_fork},
 		{"another machine's topology", test_foreign},
 		{"several threads at once", test_threads},
+		{"the words of a hook", test_words},
 		CU_TEST_INFO_NULL,
 	};
 	struct hnuma_nodeset asked = {{0}};

@@ -20,6 +20,10 @@
  * A hook may not use the object: when `made` runs it is not there yet, when `going` runs it is not
  * there any more. Whatever makes or destroys a region is refused with -EBUSY in a hook, and an object
  * that a hook tried to destroy can only be destroyed again, later.
+ *
+ * A hook returns. One that leaves by longjmp(), by a C++ exception or by pthread_exit() leaves the region
+ * half made or half gone, for good, and a thread that can be cancelled no more and in which whatever makes
+ * or destroys regions is refused with -EBUSY.
  */
 #ifndef HUGENUMA_HOOKS_H
 #define HUGENUMA_HOOKS_H
@@ -62,7 +66,8 @@ struct hnuma_hooks {
 	 *
 	 * Returns 0; anything else undoes the region, and before it, in reverse, all that was made for
 	 * the same object. The creation returns that number, which is to be a negative errno; of a
-	 * positive one, its negative.
+	 * positive one, its negative. hnuma_errormsg() then names the piece and the error, whatever the
+	 * hook's own calls had left there: what else there is to say, the hook writes down in *arg.
 	 */
 	int (*made)(void *arg, const struct hnuma_piece *piece, void **handle);
 	/*
