@@ -68,7 +68,8 @@ static inline unsigned hnuma_rseq_cpu(ptrdiff_t offset)
 /*
  * Labels: 1 begin, 2 end (behind the commit), 3 descriptor, 4 abort address, 5 the way out when the
  * cache is seized or its stack not right, 6 on. Not `asm goto`: gcc 12 loses its labels when it
- * threads jumps. What is rare lies in a section of its own, so that the way through has no jump.
+ * threads jumps. What is rare lies in a section of its own, so that the way through has no jump. 4 and
+ * 5 differ by an instruction that does nothing, so that a test can tell who came there by which.
  */
 #define HNUMA_RSEQ_BEGIN						\
 	".pushsection __rseq_cs, \"aw\"\n\t"				\
@@ -93,7 +94,8 @@ static inline unsigned hnuma_rseq_cpu(ptrdiff_t offset)
 	".pushsection .text.unlikely.hnuma_rseq, \"ax\"\n\t"		\
 	".byte 0x0f, 0xb9, 0x3d\n\t" /* ud1: an instruction to disassemblers */ \
 	".long 0x53053053\n"						\
-	"4:\n"								\
+	"4:\n\t"							\
+	"nop\n"								\
 	"5:\n\t"							\
 	failed								\
 	"jmp 6f\n\t"							\
@@ -243,7 +245,8 @@ static inline bool hnuma_rseq_take_many(ptrdiff_t offset, struct hnuma_cache *ca
 	"2:\n\t"							\
 	"b 6f\n\t"							\
 	".inst 0xd428bc00\n" /* the signature: brk #0x45e0 */		\
-	"4:\n"								\
+	"4:\n\t"							\
+	"nop\n"								\
 	"5:\n\t"							\
 	"mov %w[at], #-1\n"						\
 	"6:\n\t"
