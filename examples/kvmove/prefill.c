@@ -271,10 +271,9 @@ static void receive(void *arg, uint32_t link, const struct message *message, con
 
 /* ---- The link ---- */
 
-/* What was under way is ready again, once UCX has let go of its blocks. */
+/* What was under way is ready again, once UCX has let go of its blocks, and of the keys of its puts. */
 static void drop_link(struct prefill *prefill)
 {
-	windows_forget(&prefill->theirs);
 	fabric_hang_up(&prefill->role->fabric, &prefill->link);
 	prefill->has_link = false;
 	prefill->alone_since = clock_seconds();
@@ -286,6 +285,8 @@ static void drop_link(struct prefill *prefill)
 		while (move->nr_pending && !prefill->role->fabric.is_stuck)
 			fabric_wait(&prefill->role->fabric, 1);
 	}
+	if (!prefill->role->fabric.is_stuck)
+		windows_forget(&prefill->theirs);
 }
 
 /* False: nobody is there for so long that nobody will be, or somebody who is no peer for us. */

@@ -56,7 +56,7 @@ int windows_pack(const struct windows *windows, void **packed, size_t *length);
 int windows_unpack(struct windows *windows, ucp_ep_h endpoint, unsigned nr, const void *packed,
 		   size_t length);
 
-/* Forget a peer's windows, before the endpoint is closed. */
+/* Forget a peer's windows, when nothing that was put into them is under way. */
 void windows_forget(struct windows *windows);
 
 #endif
