@@ -186,8 +186,12 @@ static void on_arrived(void *arg, bool is_good)
 {
 	struct grant *grant = arg;
 
-	if (!is_good)
-		return; /* the link's failure */
+	if (!is_good) {
+		/* Its sender will not send it again, and would wait for ever for what is taken. */
+		if (grant->peer)
+			grant->peer->link.is_broken = true;
+		return;
+	}
 	grant->nr_arrived++;
 	if (grant->sums && grant->peer && grant->nr_arrived == grant->nr_expected)
 		take(grant->decode, grant, grant->sums);
@@ -209,8 +213,12 @@ static bool place(void *arg, uint32_t link, const struct message *message, struc
 	struct peer *peer = find_peer(decode, link);
 	struct grant *grant = peer ? find_grant(decode, peer, message->request) : NULL;
 
-	if (!grant || message->kind != MESSAGE_BLOCK || message->count >= grant->nr_blocks)
+	if (!grant || message->kind != MESSAGE_BLOCK || message->count >= grant->nr_blocks) {
+		/* As above. From a link that was lost it means nothing. */
+		if (peer)
+			peer->link.is_broken = true;
 		return false;
+	}
 	arrival->block = grant->blocks[message->count];
 	arrival->bytes = bytes;
 	arrival->registration =

@@ -23,6 +23,9 @@
 /* So long is waited for a local peer that is dead, perhaps. */
 #define STUCK_SECONDS 2.0
 
+/* So long may a greeting take, both ways: who calls keeps all others waiting. */
+#define GREETING_SECONDS 5.0
+
 /* No peer has more than this to say at the start. */
 #define MOST_GREETING ((uint64_t)1 << 30)
 
@@ -54,21 +57,24 @@ static void on_arrival(void *request, ucs_status_t status, size_t length, void *
 static void fetch_block(struct fabric *fabric, const struct message *message, void *data,
 			size_t length)
 {
-	struct arrival *arrival = calloc(1, sizeof(*arrival));
 	ucp_request_param_t param = {
 		.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA |
 				UCP_OP_ATTR_FIELD_MEMH | UCP_OP_ATTR_FLAG_NO_IMM_CMPL,
 		.cb.recv_am = on_arrival,
-		.user_data = arrival,
 	};
+	struct arrival place, *arrival;
 	ucs_status_ptr_t fetch;
 
-	if (!arrival || !fabric->place ||
-	    !fabric->place(fabric->arg, message->link, message, arrival) ||
-	    length != arrival->bytes) {
+	if (!fabric->place || !fabric->place(fabric->arg, message->link, message, &place))
+		return;
+	arrival = malloc(sizeof(*arrival));
+	if (!arrival || length != place.bytes) {
 		free(arrival);
+		place.arrived(place.arg, false);
 		return;
 	}
+	*arrival = place;
+	param.user_data = arrival;
 	param.memh = arrival->registration;
 	++*arrival->nr_arriving;
 	fetch = ucp_am_recv_data_nbx(fabric->worker, data, arrival->block, length, &param);
@@ -176,8 +182,8 @@ static void on_failure(void *arg, ucp_ep_h endpoint, ucs_status_t status)
 }
 
 /* Who we are, in one go. */
-static int send_greeting(const struct fabric *fabric, const struct link *link, size_t block_bytes,
-			 const struct windows *windows)
+static int send_greeting(const struct fabric *fabric, const struct link *link, double until,
+			 size_t block_bytes, const struct windows *windows)
 {
 	struct greeting greeting = {.magic = MESSAGE_MAGIC,
 				    .block_bytes = (uint32_t)block_bytes,
@@ -186,32 +192,35 @@ static int send_greeting(const struct fabric *fabric, const struct link *link, s
 	ucp_address_t *address;
 	size_t address_length, windows_length = 0;
 	void *packed = NULL;
+	ucs_status_t status;
 	int error;
 
 	if (windows && windows_pack(windows, &packed, &windows_length))
 		return -EPROTO;
-	if (ucp_worker_get_address(fabric->worker, &address, &address_length) != UCS_OK) {
+	status = ucp_worker_get_address(fabric->worker, &address, &address_length);
+	if (status != UCS_OK) {
 		free(packed);
+		complain("our own address", status);
 		return -EPROTO;
 	}
 	greeting.address_length = address_length;
 	greeting.windows_length = windows_length;
-	error = socket_write(link->socket, &greeting, sizeof(greeting));
+	error = socket_write(link->socket, &greeting, sizeof(greeting), until);
 	if (!error)
-		error = socket_write(link->socket, address, address_length);
+		error = socket_write(link->socket, address, address_length, until);
 	if (!error)
-		error = socket_write(link->socket, packed, windows_length);
+		error = socket_write(link->socket, packed, windows_length, until);
 	ucp_worker_release_address(fabric->worker, address);
 	free(packed);
 	return error;
 }
 
 /* Who the peer is: *body receives its address, and behind it its windows. */
-static int read_greeting(const struct link *link, size_t block_bytes, struct greeting *greeting,
-			 char **body)
+static int read_greeting(const struct link *link, double until, size_t block_bytes,
+			 struct greeting *greeting, char **body)
 {
 	uint64_t length;
-	int error = socket_read(link->socket, greeting, sizeof(*greeting));
+	int error = socket_read(link->socket, greeting, sizeof(*greeting), until);
 
 	*body = NULL;
 	if (error)
@@ -228,7 +237,12 @@ static int read_greeting(const struct link *link, size_t block_bytes, struct gre
 		return -EPROTO;
 	}
 	*body = malloc(length + 1);
-	return *body ? socket_read(link->socket, *body, length) : -EPROTO;
+	if (!*body) {
+		fprintf(stderr, "kvmove: no memory for a greeting of %llu bytes\n",
+			(unsigned long long)length);
+		return -EPROTO;
+	}
+	return socket_read(link->socket, *body, length, until);
 }
 
 /* Greet over link->socket, and make the endpoint. */
@@ -243,15 +257,16 @@ static int link_up(struct fabric *fabric, struct link *link, size_t block_bytes,
 			fabric->is_local ? UCP_ERR_HANDLING_MODE_NONE : UCP_ERR_HANDLING_MODE_PEER,
 		.err_handler = {on_failure, link},
 	};
+	const double until = clock_seconds() + GREETING_SECONDS;
 	struct greeting greeting;
 	char *body = NULL;
 	ucs_status_t status;
 	int error;
 
 	link->number = ++fabric->nr_links;
-	error = send_greeting(fabric, link, block_bytes, windows);
+	error = send_greeting(fabric, link, until, block_bytes, windows);
 	if (!error)
-		error = read_greeting(link, block_bytes, &greeting, &body);
+		error = read_greeting(link, until, block_bytes, &greeting, &body);
 	if (error)
 		goto close_socket;
 	link->theirs = greeting.link;

@@ -31,6 +31,7 @@ struct arrival {
 	size_t bytes;
 	ucp_mem_h registration;
 	unsigned *nr_arriving; /* counted up while UCX may write to the block */
+	/* false: it could not be fetched, of which the peer does not hear: give the link up. */
 	void (*arrived)(void *arg, bool is_good);
 	void *arg;
 };
@@ -58,7 +59,10 @@ struct fabric {
 	 */
 	void (*receive)(void *arg, uint32_t link, const struct message *message, const char *data,
 			size_t length);
-	/* A block in a message. False: it has no place, and is left where it is. NULL: none is expected. */
+	/*
+	 * A block in a message. False: it has no place, and is left where it is, of which the peer does
+	 * not hear. NULL: none is expected.
+	 */
 	bool (*place)(void *arg, uint32_t link, const struct message *message,
 		      struct arrival *arrival);
 	void *arg;
@@ -76,9 +80,10 @@ void fabric_wait(struct fabric *fabric, int timeout_ms);
  * Link up with who listens there, or with who calls. The link stays where it is until hung up.
  *
  * @windows  ours that the peer may put into; NULL: none.
- * @theirs   receives the peer's; windows_forget() comes before fabric_hang_up().
+ * @theirs   receives the peer's, for windows_forget() when all puts into them have ended.
  *
- * Returns 0; -EAGAIN: nobody there (now); or -EPROTO with a line printed: no peer for us.
+ * Returns 0; -EAGAIN: nobody there (now), or who is there does not get to the end of its greeting; or
+ * -EPROTO with a line printed: no peer for us, or no memory for it.
  */
 int fabric_connect(struct fabric *fabric, struct link *link, const char *address, uint16_t port,
 		   size_t block_bytes, struct windows *theirs);

@@ -8,13 +8,16 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
 
-#define ANSWER_SECONDS 5
+#include "clock.h"
+
+#define CONNECT_SECONDS 5
 
 static bool read_address(struct sockaddr_in *to, const char *address, uint16_t port)
 {
@@ -25,13 +28,12 @@ static bool read_address(struct sockaddr_in *to, const char *address, uint16_t p
 	return false;
 }
 
-/* A connection that does not wait for ever: for bytes, and for a host that has vanished. */
+/* A connection that does not wait for ever: for an answer, and for a host that has vanished. */
 static int set_up(int connection)
 {
-	const struct timeval answer = {.tv_sec = ANSWER_SECONDS};
+	const struct timeval answer = {.tv_sec = CONNECT_SECONDS};
 	const int on = 1, idle = 10, interval = 5, tries = 4;
 
-	setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &answer, sizeof(answer));
 	setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &answer, sizeof(answer));
 	setsockopt(connection, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 	setsockopt(connection, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
@@ -87,12 +89,29 @@ int socket_accept(int listener)
 	return connection < 0 ? -EAGAIN : set_up(connection);
 }
 
-int socket_write(int socket, const void *data, size_t length)
+/* Until there are bytes, or room for some. False: the time is up. */
+static bool wait_for(int socket, short events, double until)
+{
+	struct pollfd event = {.fd = socket, .events = events};
+	double left;
+	int nr;
+
+	do {
+		left = until - clock_seconds();
+		nr = left > 0 ? poll(&event, 1, (int)(left * 1e3) + 1) : 0;
+	} while (nr < 0 && errno == EINTR);
+	return nr > 0;
+}
+
+int socket_write(int socket, const void *data, size_t length, double until)
 {
 	for (const char *at = data; length;) {
-		ssize_t written = send(socket, at, length, MSG_NOSIGNAL);
+		ssize_t written;
 
-		if (written < 0 && errno == EINTR)
+		if (!wait_for(socket, POLLOUT, until))
+			return -EAGAIN;
+		written = send(socket, at, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (written < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
 		if (written <= 0)
 			return -EAGAIN;
@@ -102,12 +121,15 @@ int socket_write(int socket, const void *data, size_t length)
 	return 0;
 }
 
-int socket_read(int socket, void *data, size_t length)
+int socket_read(int socket, void *data, size_t length, double until)
 {
 	for (char *at = data; length;) {
-		ssize_t got = recv(socket, at, length, 0);
+		ssize_t got;
 
-		if (got < 0 && errno == EINTR)
+		if (!wait_for(socket, POLLIN, until))
+			return -EAGAIN;
+		got = recv(socket, at, length, MSG_DONTWAIT);
+		if (got < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
 		if (got <= 0)
 			return -EAGAIN;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * socket.h - the few bytes that peers exchange before UCX can: a TCP socket that waits a few seconds
- * for an answer at most, and notices when the other end is gone.
+ * socket.h - the few bytes that peers exchange before UCX can: a TCP socket that waits until a moment
+ * and no longer, and notices when the other end is gone.
  */
 #ifndef KVMOVE_SOCKET_H
 #define KVMOVE_SOCKET_H
@@ -17,9 +17,9 @@ int socket_listen(const char *address, uint16_t *port);
 int socket_connect(const char *address, uint16_t port);
 int socket_accept(int listener);
 
-/* Both return 0, or -EAGAIN: the other end is gone, or slow. */
-int socket_write(int socket, const void *data, size_t length);
-int socket_read(int socket, void *data, size_t length);
+/* All of it, until clock_seconds() is so much. Both return 0, or -EAGAIN: the other end is gone, or slow. */
+int socket_write(int socket, const void *data, size_t length, double until);
+int socket_read(int socket, void *data, size_t length, double until);
 
 bool socket_is_closed(int socket);
 

@@ -80,6 +80,50 @@ refused() {
 	expect prefill failed 10
 }
 
+# A block cannot be fetched: its sender does not hear of it, so the link is given up and all of it asked for again.
+failed_fetch() {
+	at_decode=(env LD_PRELOAD="$PWD/test/fail_fetch.so")
+	start_decode --port 0 --requests 100
+	at_decode=()
+	start_prefill --requests 100 --by message
+	wait_prefill 0
+	wait_decode
+	expect prefill delivered 100
+	expect prefill links 2
+	expect decode taken 100
+	expect decode damaged 0
+	expect decode "in use" 0
+}
+
+# Who calls and never gets to the end of its greeting is not waited for, however often it says something.
+slow_caller() {
+	local caller
+
+	start_decode --port 0 --requests 10
+	(exec 9<> "/dev/tcp/127.0.0.1/$port" && while printf k >&9; do sleep 0.5; done) 2> /dev/null &
+	caller=$!
+	sleep 0.2
+	start_prefill --requests 10
+	wait_prefill 0
+	kill $caller 2> /dev/null
+	wait $caller 2> /dev/null
+	wait_decode
+	expect prefill delivered 10
+}
+
+# Prefill is told to stop with puts under way: it lets go of their keys after them.
+stopped_prefill() {
+	start_decode --port 0
+	start_prefill --requests 1000000 --moves 64
+	under_way
+	kill -TERM $prefill
+	wait_prefill 1
+	expect prefill damaged 0
+	expect prefill "in use" 0
+	stop_decode
+	expect decode "in use" 0
+}
+
 show() {
 	sed "s/^/$1: /" "$work/decode" "$work/prefill"
 }
@@ -99,5 +143,8 @@ round --by message
 round --memory malloc
 killed_prefill
 killed_decode
+failed_fetch
+slow_caller
+stopped_prefill
 refused
 conclude
