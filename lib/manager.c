@@ -258,6 +258,8 @@ int hnuma_manager_destroy(struct hnuma_manager *manager)
 	if (hnuma_process_is_child_of(manager->epoch))
 		return hnuma_process_refuse("manager");
 	error = hnuma_manager_check_idle(manager, true);
+	if (!error && manager->pool)
+		error = hnuma_guard_leave(manager->pool);
 	return error ? error : hnuma_manager_end(manager);
 }
 

@@ -61,6 +61,13 @@ uint64_t hnuma_pool_key(const struct hnuma_pool *pool);
 /* How many blocks are out, on all nodes. */
 size_t hnuma_pool_nr_out(const struct hnuma_pool *pool);
 
+/*
+ * pool_guard.c: the last look at a pool that has nothing out, before it is destroyed. Returns 0, or, in a
+ * hardened pool, -EUCLEAN with the message: a free block was overwritten. What was found once is not found
+ * again.
+ */
+int hnuma_guard_leave(struct hnuma_pool *pool);
+
 /* Free a pool made by hnuma_pool_build(); its memory stays. Accepts NULL. */
 void hnuma_pool_free(struct hnuma_pool *pool);
 

@@ -488,6 +488,9 @@ int hnuma_pool_destroy(struct hnuma_pool *pool)
 				       "the pool cannot be destroyed: %zu of its buffers are "
 				       "out; release them first",
 				       nr_out);
+	error = pool->is_going ? 0 : hnuma_guard_leave(pool);
+	if (error)
+		return error;
 	/* Once a region is gone so are its books: from here on the pool can only be destroyed. */
 	pool->is_going = true;
 	hnuma_directory_remove(pool->listing);

@@ -112,6 +112,16 @@ bool hnuma_guard_hand_out(struct hnuma_home *home, unsigned class_index, void *a
 	return true;
 }
 
+bool hnuma_guard_let_go(struct hnuma_home *home, unsigned class_index, uint32_t block)
+{
+	const size_t stride = hnuma_home_stride(home, class_index);
+	size_t bad = pattern_find(home, hnuma_block_address(home, block), stride);
+
+	if (bad < stride)
+		note(home, class_index, block, bad);
+	return bad == stride;
+}
+
 /* The first byte of a block's guard that was overwritten, from the block's start; else the stride. */
 static size_t look_behind(const struct hnuma_home *home, unsigned class_index, uint32_t block)
 {
@@ -145,43 +155,81 @@ bool hnuma_guard_adopt(struct hnuma_home *home, unsigned class_index, uint32_t b
 	return true;
 }
 
-/* One block in any state. */
-static int check_block(struct hnuma_home *home, unsigned class_index, uint32_t block)
+/* The offset of a block's first byte that its owner, or nobody, should have written to; else the stride. */
+static size_t find_bad(const struct hnuma_home *home, unsigned class_index, uint32_t block)
 {
 	const size_t stride = hnuma_home_stride(home, class_index);
-	const unsigned state = hnuma_block_state(home, block);
-	size_t bad = stride;
 
-	if (state == HNUMA_BLOCK_OUT)
-		bad = look_behind(home, class_index, block);
-	else if (state == HNUMA_BLOCK_FREE)
-		bad = pattern_find(home, hnuma_block_address(home, block), stride);
-	if (bad == stride)
-		return 0;
-	/* One that is out is found again when it comes back, and counted then. */
-	if (state == HNUMA_BLOCK_FREE) {
-		note(home, class_index, block, bad);
-		hnuma_home_withdraw(home, class_index, block, block);
+	switch (hnuma_block_state(home, block)) {
+	case HNUMA_BLOCK_OUT:
+		return look_behind(home, class_index, block);
+	case HNUMA_BLOCK_FREE:
+		return pattern_find(home, hnuma_block_address(home, block), stride);
+	default:
+		return stride;
 	}
-	return hnuma_guard_explain(home, class_index, block, bad);
+}
+
+/* The blocks of one page. `error` as it was, or of the first one found. */
+static int look_at_page(struct hnuma_home *home, uint32_t page, int error)
+{
+	const unsigned class_index = home->page_classes[page];
+	const uint32_t first = page * HNUMA_BLOCKS_PER_PAGE_MAX;
+
+	if (class_index == HNUMA_NO_CLASS)
+		return error;
+	for (uint32_t block = first; block < first + HNUMA_BLOCKS_PER_PAGE_MAX;
+	     block += hnuma_home_step(home, class_index)) {
+		size_t bad = find_bad(home, class_index, block);
+
+		if (bad == hnuma_home_stride(home, class_index))
+			continue;
+		/* One that is out is found again when it comes back, and counted then. */
+		if (hnuma_block_state(home, block) == HNUMA_BLOCK_FREE) {
+			note(home, class_index, block, bad);
+			hnuma_home_withdraw(home, class_index, block, block);
+		}
+		if (!error)
+			error = hnuma_guard_explain(home, class_index, block, bad);
+	}
+	return error;
+}
+
+/* All of them: free ones that were overwritten are LOST. */
+static int look_at_all(struct hnuma_home *home)
+{
+	int error = 0;
+
+	for (uint32_t page = 0; page < home->nr_pages; page++)
+		error = look_at_page(home, page, error);
+	return error;
 }
 
 int hnuma_guard_check(struct hnuma_home *home)
 {
 	const struct hnuma_finding *first = &home->first_finding;
-	int error = 0;
+	int error = look_at_all(home);
 
-	for (uint32_t page = 0; page < home->nr_pages; page++) {
-		unsigned class_index = home->page_classes[page];
-
-		if (class_index == HNUMA_NO_CLASS)
-			continue;
-		for (uint32_t at = 0; at < HNUMA_BLOCKS_PER_PAGE_MAX && !error;
-		     at += hnuma_home_step(home, class_index))
-			error = check_block(home, class_index,
-					    page * HNUMA_BLOCKS_PER_PAGE_MAX + at);
-	}
 	if (!error && first->offset != HNUMA_NOT_FOUND)
 		error = hnuma_guard_explain(home, first->class_index, first->block, first->offset);
 	return error;
+}
+
+int hnuma_guard_leave(struct hnuma_pool *pool)
+{
+	int error = 0;
+
+	for (unsigned i = 0; i < pool->nr_homes; i++) {
+		struct hnuma_home *home = &pool->homes[i];
+
+		if (!home->is_hardened)
+			continue;
+		pthread_mutex_lock(&home->lock);
+		if (look_at_all(home))
+			error = -EUCLEAN;
+		pthread_mutex_unlock(&home->lock);
+	}
+	return error ? hnuma_error_prefix(error,
+					  "nothing is destroyed yet, which calling again does: ")
+		     : 0;
 }

@@ -15,8 +15,9 @@
  * where another one has adopted it -, so what was copied from another block does not match either; and
  * none of its bytes is 0, which is what a string writes that is one
  * too long. It is written when a block is made and when it comes back, and looked at when a block
- * goes out (all of it), when it comes back (the guard) and by hnuma_pool_check() (whatever nobody
- * owns). A block whose pattern is broken is LOST: it is in no list any more.
+ * goes out (all of it), when it comes back (the guard), when it is unmade, by hnuma_pool_check()
+ * (whatever nobody owns) and before the pool is destroyed. A block whose pattern is broken is LOST: it
+ * is in no list any more.
  *
  * The fast paths know of nothing: the pool's fast_epoch is past, as for hygiene, and the caches that
  * CPUs find hold no block at all. All free blocks are in the depot or in the quarantine, which is a
@@ -56,13 +57,20 @@ int hnuma_guard_take_back(struct hnuma_home *home, unsigned class_index, uint32_
  */
 bool hnuma_guard_adopt(struct hnuma_home *home, unsigned class_index, uint32_t block);
 
+/*
+ * Under the home's lock, of a free block that is to be unmade: is it as it was armed? Else it was
+ * noted, and the caller makes it LOST.
+ */
+bool hnuma_guard_let_go(struct hnuma_home *home, unsigned class_index, uint32_t block);
+
 /* Sets the message of what was found at an offset of a block. Returns -EUCLEAN. */
 int hnuma_guard_explain(const struct hnuma_home *home, unsigned class_index, uint32_t block,
 			size_t bad);
 
 /*
- * Under the home's lock: look at everything that nobody owns. Free blocks that were overwritten
- * are LOST. Returns 0, or -EUCLEAN with the message set, also for what was found by others before.
+ * Under the home's lock: look at everything that nobody owns. All free blocks that were overwritten
+ * are LOST. Returns 0, or -EUCLEAN with the message of the first one, also of one that others found
+ * before.
  */
 int hnuma_guard_check(struct hnuma_home *home);
 

@@ -92,8 +92,8 @@ static uint32_t block_make(struct hnuma_home *home, unsigned class_index)
 }
 
 /*
- * Unmake a block that is in no list. A page without made blocks goes back to no class; a page that is
- * out of service keeps its own.
+ * Unmake a block that is in no list. A page without made blocks goes back to no class. One that is out
+ * of service keeps its own, and is not touched; so does one with a block that was overwritten.
  */
 static void block_unmake(struct hnuma_home *home, unsigned class_index, uint32_t block)
 {
@@ -101,7 +101,7 @@ static void block_unmake(struct hnuma_home *home, unsigned class_index, uint32_t
 	uint32_t number = page_of(block);
 	struct hnuma_page *page = &home->pages[number];
 
-	if (page->is_lost) {
+	if (page->is_lost || (home->is_hardened && !hnuma_guard_let_go(home, class_index, block))) {
 		hnuma_block_set(home, block, HNUMA_BLOCK_LOST);
 		depot->lost++;
 		return;

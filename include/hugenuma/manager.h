@@ -79,7 +79,8 @@ HNUMA_API HNUMA_MUST_CHECK int hnuma_manager_create(struct hnuma_manager **out,
  * Give everything back.
  *
  * Returns 0, -EBUSY (blocks or spaces are out: the message says how many; nothing was freed),
- * -ENOMEM (see hnuma_region_destroy(): destroy may be tried again, and nothing else), -EOWNERDEAD.
+ * -ENOMEM (see hnuma_region_destroy(): destroy may be tried again, and nothing else), -EOWNERDEAD,
+ * -EUCLEAN (of a hardened pool, see hnuma_pool_destroy(): nothing was freed, destroy it again).
  */
 HNUMA_API int hnuma_manager_destroy(struct hnuma_manager *manager);
 

@@ -15,7 +15,8 @@
  * its release - it looks for when it was made with HNUMA_HARDENED. Behind each block lies a guard
  * as long as the block (so the pool takes twice the memory), and the guard and all that is free
  * are filled with a pattern. It is compared when a block is acquired, when it is released (the
- * guard), and by hnuma_pool_check(). A block that was overwritten is never handed out again: it
+ * guard), when it is unmade (by a drop, clear, or where another class needs its page), by
+ * hnuma_pool_check() and by destroy. A block that was overwritten is never handed out again: it
  * counts as lost. A block that is released waits in a quarantine until up to 240 others of its class
  * and node have been released after it, as long as other blocks can be had. Acquired blocks are
  * zero, whatever hygiene says. Every call takes the lock of a node and goes over the whole block
@@ -144,7 +145,8 @@ HNUMA_API HNUMA_MUST_CHECK int hnuma_pool_create(struct hnuma_pool **out,
  *
  * Returns 0, -EBUSY (blocks are out: the message says how many; nothing was freed), -EINVAL (the
  * pool belongs to a manager), -ENOMEM (see hnuma_region_destroy(): destroy may be tried again, and
- * nothing else), -EOWNERDEAD.
+ * nothing else), -EOWNERDEAD. A hardened pool once also returns -EUCLEAN: free blocks were found
+ * overwritten, of which nobody was told yet. Nothing was freed; destroy it again.
  */
 HNUMA_API int hnuma_pool_destroy(struct hnuma_pool *pool);
 

@@ -80,6 +80,6 @@ for source in "$top_srcdir"/tests/misuse/*.c; do
 		expect_report "$name" Valgrind
 	fi
 done
-[ "$number" -ge 19 ] || problem "only $number programs found"
+[ "$number" -ge 21 ] || problem "only $number programs found"
 echo "$number programs${has_asan:+, with AddressSanitizer}${has_valgrind:+, under Valgrind}"
 conclude
