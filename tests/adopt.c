@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/mman.h>
 
 #include "tests/adopt.h"
 
@@ -13,6 +14,10 @@ struct hnuma_topology *adopt_topology;
 int adopt_home;
 int adopt_fd;
 struct adopt_block adopt_blocks[ADOPT_NR_BLOCKS];
+
+/* Where the region of the last manager was, in this process. */
+static unsigned char *last_base;
+static size_t last_size;
 
 struct hnuma_config adopt_config(void)
 {
@@ -40,6 +45,14 @@ static bool has_bytes(const unsigned char *block, int i)
 	return block[0] == byte_of(i) && memcmp(block, block + 1, size - 1) == 0;
 }
 
+static void note_place(const struct hnuma_manager *manager)
+{
+	const struct hnuma_region *region = hnuma_manager_region(manager, adopt_home);
+
+	last_base = hnuma_region_base(region);
+	last_size = hnuma_region_size(region);
+}
+
 struct hnuma_manager *adopt_make(const struct hnuma_config *config)
 {
 	struct hnuma_manager *manager;
@@ -51,6 +64,7 @@ struct hnuma_manager *adopt_make(const struct hnuma_config *config)
 	CU_ASSERT_EQUAL(hnuma_manager_fds(manager, NULL, 0), 1);
 	CU_ASSERT_EQUAL_FATAL(hnuma_manager_fds(manager, &theirs, 1), 1);
 	CU_ASSERT_EQUAL(theirs, hnuma_region_fd(hnuma_manager_region(manager, adopt_home)));
+	note_place(manager);
 	adopt_fd = fcntl(theirs, F_DUPFD_CLOEXEC, 0);
 	CU_ASSERT_FATAL(adopt_fd >= 0);
 	return manager;
@@ -85,14 +99,21 @@ void adopt_leave_one(const struct hnuma_config *config)
 	CU_ASSERT_EQUAL(hnuma_manager_leave(manager), 0);
 }
 
+/* The next process would hardly have the memory where it was before: nor has it this one. */
 struct hnuma_manager *adopt_again(void)
 {
+	void *occupied = mmap(last_base, last_size, PROT_NONE,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	struct hnuma_manager *manager;
 	int error = hnuma_manager_adopt(&manager, adopt_topology, &adopt_fd, 1, NULL);
 
 	if (error)
 		printf("\n    %s ", hnuma_errormsg());
 	CU_ASSERT_EQUAL_FATAL(error, 0);
+	CU_ASSERT_EQUAL(munmap(occupied, last_size), 0);
+	CU_ASSERT_PTR_NOT_EQUAL(hnuma_region_base(hnuma_manager_region(manager, adopt_home)),
+				last_base);
+	note_place(manager);
 	return manager;
 }
 

@@ -354,6 +354,7 @@ static void test_overwritten(void)
 	struct hnuma_config config = adopt_config();
 	struct hnuma_manager *manager;
 	struct hnuma_pool *pool;
+	struct hnuma_pool_stats stats;
 	char *released, *out;
 
 	if (!check_hugepages(ADOPT_PAGES))
@@ -374,11 +375,11 @@ static void test_overwritten(void)
 
 	manager = adopt_again();
 	pool = hnuma_manager_pool(manager);
+	CU_ASSERT_EQUAL(hnuma_pool_stats(pool, &stats), 0);
+	CU_ASSERT_EQUAL(stats.overwritten, 1);
 	CU_ASSERT_EQUAL(hnuma_pool_check(pool), -EUCLEAN);
 	CU_ASSERT_EQUAL(hnuma_pool_release(pool, adopt_block_at(manager, 0)), -EUCLEAN);
 	check_message("byte 0 behind its end");
-	struct hnuma_pool_stats stats;
-
 	CU_ASSERT_EQUAL(hnuma_pool_stats(pool, &stats), 0);
 	CU_ASSERT_EQUAL(stats.overwritten, 2);
 	CU_ASSERT_EQUAL(stats.lost_buffers, 2);

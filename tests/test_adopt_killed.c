@@ -289,12 +289,22 @@ static void end(void)
 	close(adopt_fd);
 }
 
-/* From during its adoption to long after. */
-static void wait_a_while(unsigned *seed)
+/* Until the child has done so many calls more; or, not seldom, for a moment only: it is adopting then. */
+static void wait_a_while(unsigned *seed, pid_t child)
 {
-	struct timespec time = {0, (long)(next_random(seed) % 4000) * 1000};
+	const struct timespec moment = {0, (long)(next_random(seed) % 1000) * 1000};
+	const unsigned long calls = account->nr_calls + next_random(seed) % 4000;
+	siginfo_t info = {.si_pid = 0};
 
-	nanosleep(&time, NULL);
+	if (next_random(seed) % 4 == 0) {
+		nanosleep(&moment, NULL);
+		return;
+	}
+	/* One that cannot adopt ends. */
+	while (account->nr_calls < calls && info.si_pid == 0) {
+		nanosleep(&moment, NULL);
+		waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT);
+	}
 }
 
 static void kill_at_random(unsigned flags, enum hnuma_hygiene hygiene)
@@ -316,7 +326,7 @@ static void kill_at_random(unsigned flags, enum hnuma_hygiene hygiene)
 		if (child == 0)
 			be_child();
 		CU_ASSERT_FATAL(child > 0);
-		wait_a_while(&seed);
+		wait_a_while(&seed, child);
 		kill(child, SIGKILL);
 		CU_ASSERT_EQUAL(waitpid(child, &status, 0), child);
 		CU_ASSERT(WIFSIGNALED(status));
