@@ -16,6 +16,7 @@
 
 #include "tests/check.h"
 #include "tests/foreign.h"
+#include "tests/hugetlb_group.h"
 #include "tests/run_command.h"
 #include "tools/model.h"
 
@@ -291,6 +292,64 @@ static void test_made_to_fit(void)
 	check_hugepages_exactly(check_home_node(), 3);
 }
 
+/* Pages are free, but a scheduler has given the job of all ranks fewer: that is said, and what mends it does. */
+static void plan_in_group(void *arg)
+{
+	static const char options[] = "--arena 4M --pool 4M --scratch 64K --spaces 2 --ranks 3";
+	json_int_t needed;
+	json_t *root;
+
+	enter_group(arg, false, 3);
+	command_run("plan %s -j", options);
+	root = report_with(1);
+	needed = node_number(root, 0, "pages_needed");
+	command_expect(node_number(root, 0, "pages_missing") == needed - 3, "what the limit lacks");
+	command_expect(
+		strcmp(command_text(json_array_get(json_object_get(root, "nodes"), 0), "limit"),
+		       "cgroup") == 0,
+		"the limit");
+	json_decref(root);
+	command_run("plan %s", options);
+	command_expect(strstr(command_outcome.out, "  control group\n") != NULL, "is named");
+	command_expect(strncmp(command_outcome.out, "3 ranks, each: ", 15) == 0, "for all ranks");
+	obey();
+	command_run("plan %s", options);
+	command_expect(command_outcome.code == 0, "it fits");
+}
+
+static void test_ranks_in_group(void)
+{
+	struct group group;
+
+	if (!check_hugepages(24))
+		return;
+	if (make_group(&group)) {
+		CU_ASSERT_EQUAL(check_in_child(plan_in_group, &group), 0);
+	} else {
+		check_skip("no hugetlb control group can be made here");
+	}
+	remove_group(&group);
+}
+
+/* A node that the cpuset keeps from all ranks is left out of the plan, and named. */
+static void test_ranks_in_cpuset(void)
+{
+	json_t *root;
+
+	command_run("plan --arena 8M --ranks 2 -T %s", foreign_file("kept-out.xml"));
+	command_expect(strstr(command_outcome.out,
+			      "Node 0 is left out: the cpuset (cpuset.mems) does not allow it.") !=
+			       NULL,
+		       "which node is left out");
+	command_run("plan --arena 8M --ranks 2 -T %s -j", foreign_file("kept-out.xml"));
+	root = report_with(1);
+	command_expect(json_array_size(json_object_get(root, "nodes")) == 1, "one node is left");
+	command_expect(node_number(root, 0, "node") == 1, "the other one");
+	json_decref(root);
+	command_run("plan --arena 8M -n 0 -T %s", foreign_file("kept-out.xml"));
+	command_complains(2, "cpuset");
+}
+
 int main(void)
 {
 	CU_TestInfo tests[] = {
@@ -300,6 +359,8 @@ int main(void)
 		{"traces", test_trace},
 		{"machines", test_machines},
 		{"ranks", test_ranks},
+		{"ranks in a group with a limit", test_ranks_in_group},
+		{"ranks in a cpuset", test_ranks_in_cpuset},
 		{"made to fit", test_made_to_fit},
 		CU_TEST_INFO_NULL,
 	};
