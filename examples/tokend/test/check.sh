@@ -178,6 +178,34 @@ for file in shortest short other empty missing; do
 	[ "$(wc -l < "$work/said")" -eq 1 ] && grep -q "^tokend: .*$file" "$work/said" || { cat "$work/said"; problem "weights: $file: no clear line"; }
 done
 
+# ---- A vocabulary from a file: the best pair of neighbours first, what is no piece as its bytes ----
+
+# The first score best. What has the longest piece in it is not what comes out of "hand".
+pieces=(' ' a d e h n t th the ' the' an and han)
+perl -e 'my @all = ("<unk>", "\n<s>\n", "\n</s>\n", (map { sprintf "<0x%02X>", $_ } 0 .. 255), @ARGV);
+	push @all, "no. " . @all while @all < 300;
+	print pack("l", 16), map { pack "flA*", -$_, length $all[$_], $all[$_] } 0 .. $#all' "${pieces[@]}" > "$work/vocabulary"
+start --weights "$work/own" --tokenizer "$work/vocabulary"
+ours=$(tokens_of '{"prompt":"the handx\u65e5","temperature":0,"ignore_eos":true}')
+theirs=$(tokens_of '{"prompt":[1,268,259,263,270,123,233,154,168],"temperature":0,"ignore_eos":true}')
+[ -n "$ours" ] && [ "$ours" = "$theirs" ] || problem "a text comes to other tokens: $ours instead of $theirs"
+compared=0
+for seed in {1..60}; do
+	post "{\"prompt\":\"the\",\"max_tokens\":1,\"temperature\":2,\"seed\":$seed}" > "$work/answer"
+	token=$(sed -n 's/.*"token_ids":\[\([0-9]*\)\].*/\1/p' "$work/answer")
+	[ "$token" -ge 259 ] && [ -n "${pieces[$((token - 259))]:-}" ] || continue
+	compared=$((compared + 1))
+	grep -qF "\"text\":\"${pieces[$((token - 259))]}\"" "$work/answer" || problem "token $token is not '${pieces[$((token - 259))]}'"
+done
+[ $compared -gt 0 ] || problem "no token was a piece of the vocabulary"
+stop
+head -c 3000 "$work/vocabulary" > "$work/short"
+{ cat "$work/vocabulary"; printf x; } > "$work/long"
+for file in short long empty missing; do
+	timeout 10 ./tokend --port 0 --weights "$work/own" --tokenizer "$work/$file" > "$work/said" 2>&1 && problem "vocabulary: $file is taken"
+	[ "$(wc -l < "$work/said")" -eq 1 ] && grep -q "^tokend: .*$file" "$work/said" || { cat "$work/said"; problem "vocabulary: $file: no clear line"; }
+done
+
 # ---- What is wrong, and too much ----
 
 # refused STATUS BODY
