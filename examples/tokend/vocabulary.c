@@ -120,29 +120,102 @@ static long joined(const struct vocabulary *v, unsigned left, unsigned right)
 	return find(v, text, a->length + b->length);
 }
 
-/* Put the best pair of neighbours together until there is none. Returns how many tokens are left. */
-static size_t merge(const struct vocabulary *v, unsigned *tokens, long *pairs, size_t n)
-{
-	for (size_t i = 0; i + 1 < n; i++)
-		pairs[i] = joined(v, tokens[i], tokens[i + 1]);
-	for (;;) {
-		size_t best = n;
+/* Two neighbours that are a token together. */
+struct pair {
+	float score;
+	unsigned left, right; /* where they stand */
+	unsigned token;
+};
 
-		for (size_t i = 0; i + 1 < n; i++)
-			if (pairs[i] >= 0 &&
-			    (best == n || v->pieces[pairs[i]].score > v->pieces[pairs[best]].score))
-				best = i;
-		if (best == n)
-			return n;
-		tokens[best] = (unsigned)pairs[best];
-		n--;
-		memmove(tokens + best + 1, tokens + best + 2, (n - best - 1) * sizeof(*tokens));
-		memmove(pairs + best, pairs + best + 1, (n - best) * sizeof(*pairs));
-		if (best > 0)
-			pairs[best - 1] = joined(v, tokens[best - 1], tokens[best]);
-		if (best + 1 < n)
-			pairs[best] = joined(v, tokens[best], tokens[best + 1]);
+/* A text on its way to tokens. */
+struct merging {
+	const struct vocabulary *v;
+	unsigned *tokens;	  /* by where they stand */
+	unsigned *before, *after; /* their neighbours */
+	struct pair *pairs;	  /* a heap, the best on top; some do not stand any more */
+	size_t nr_pairs;
+};
+
+#define NOWHERE UINT32_MAX
+
+static bool is_better(const struct pair *a, const struct pair *b)
+{
+	return a->score > b->score || (a->score == b->score && a->left < b->left);
+}
+
+/* Note a token and the one after it, if they are one together. */
+static void push(struct merging *m, unsigned left)
+{
+	unsigned right = m->after[left];
+	long token = right == NOWHERE ? -1 : joined(m->v, m->tokens[left], m->tokens[right]);
+	struct pair pair;
+	size_t at = m->nr_pairs;
+
+	if (token < 0)
+		return;
+	m->nr_pairs++;
+	pair = (struct pair){m->v->pieces[token].score, left, right, (unsigned)token};
+	for (; at > 0 && is_better(&pair, &m->pairs[(at - 1) / 2]); at = (at - 1) / 2)
+		m->pairs[at] = m->pairs[(at - 1) / 2];
+	m->pairs[at] = pair;
+}
+
+static struct pair pop(struct merging *m)
+{
+	struct pair best = m->pairs[0], last = m->pairs[--m->nr_pairs];
+	size_t at = 0, child;
+
+	for (; (child = 2 * at + 1) < m->nr_pairs; at = child) {
+		if (child + 1 < m->nr_pairs && is_better(&m->pairs[child + 1], &m->pairs[child]))
+			child++;
+		if (!is_better(&m->pairs[child], &last))
+			break;
+		m->pairs[at] = m->pairs[child];
 	}
+	m->pairs[at] = last;
+	return best;
+}
+
+/* Neither has been put together with another one since: they would be longer. */
+static bool stands(const struct merging *m, const struct pair *pair)
+{
+	const struct piece *pieces = m->v->pieces;
+
+	return m->after[pair->left] == pair->right &&
+	       pieces[m->tokens[pair->left]].length + pieces[m->tokens[pair->right]].length ==
+		       pieces[pair->token].length;
+}
+
+/* Put the best pair of neighbours together until there is none. Returns how many tokens are left. */
+static size_t merge(struct merging *m, unsigned n)
+{
+	size_t count = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		m->before[i] = i > 0 ? i - 1 : NOWHERE;
+		m->after[i] = i + 1 < n ? i + 1 : NOWHERE;
+	}
+	for (unsigned i = 0; i < n; i++)
+		push(m, i);
+	while (m->nr_pairs > 0) {
+		struct pair pair = pop(m);
+		unsigned next;
+
+		if (!stands(m, &pair))
+			continue;
+		next = m->after[pair.right];
+		m->tokens[pair.left] = pair.token;
+		m->after[pair.left] = next;
+		m->after[pair.right] = NOWHERE;
+		if (next != NOWHERE)
+			m->before[next] = pair.left;
+		push(m, pair.left);
+		if (m->before[pair.left] != NOWHERE)
+			push(m, m->before[pair.left]);
+	}
+	for (unsigned i = n > 0 ? 0 : NOWHERE; i != NOWHERE; i = m->after[i])
+		m->tokens[count++] = m->tokens[i];
+	return count;
 }
 
 /* Characters as tokens, those that are none as their bytes, a space before all. */
@@ -173,20 +246,24 @@ static size_t split(const struct vocabulary *v, const char *text, size_t length,
 static long encode_pieces(const struct vocabulary *v, const char *text, size_t length,
 			  unsigned *tokens, unsigned room)
 {
-	unsigned *list = malloc((length + 1) * sizeof(*list));
-	long *pairs = malloc((length + 1) * sizeof(*pairs));
-	size_t n = 0;
+	/* As many as there are bytes and the space before them; a pair for each, and two a merge. */
+	size_t most = length + 1, n;
+	unsigned *places = malloc(3 * most * sizeof(*places));
+	struct pair *pairs = malloc(3 * most * sizeof(*pairs));
+	struct merging m = {.v = v, .tokens = places, .pairs = pairs};
 	long count = -1;
 
-	if (list && pairs) {
-		n = merge(v, list, pairs, split(v, text, length, list));
+	if (places && pairs) {
+		m.before = places + most;
+		m.after = places + 2 * most;
+		n = merge(&m, (unsigned)split(v, text, length, m.tokens));
 		if (n < room) {
 			tokens[0] = TOKEN_BEGIN;
-			memcpy(tokens + 1, list, n * sizeof(*tokens));
+			memcpy(tokens + 1, m.tokens, n * sizeof(*tokens));
 			count = (long)n + 1;
 		}
 	}
-	free(list);
+	free(places);
 	free(pairs);
 	return count;
 }
@@ -194,7 +271,7 @@ static long encode_pieces(const struct vocabulary *v, const char *text, size_t l
 long vocabulary_encode(const struct vocabulary *vocabulary, const char *text, size_t length,
 		       unsigned *tokens, unsigned room)
 {
-	/* Merging takes the square of the length: what cannot come to fit is not tried. */
+	/* What cannot come to fit is not tried. */
 	if (length >= (vocabulary->pieces ? (size_t)room * 16 : room))
 		return -1;
 	if (vocabulary->pieces)

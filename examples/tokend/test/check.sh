@@ -81,15 +81,35 @@ done
 
 # ---- A vocabulary from a file: the best pair of neighbours first, what is no piece as its bytes ----
 
-# The first score best. What has the longest piece in it is not what comes out of "hand".
-pieces=(' ' a d e h n t th the ' the' an and han)
+# The first score best: "hand" does not become "han" and "d". Of equals the left one.
+pieces=(' ' a d e h n t th the ' the' an and han aa than)
 perl -e 'my @all = ("<unk>", "\n<s>\n", "\n</s>\n", (map { sprintf "<0x%02X>", $_ } 0 .. 255), @ARGV);
 	push @all, "no. " . @all while @all < 300;
 	print pack("l", 16), map { pack "flA*", -$_, length $all[$_], $all[$_] } 0 .. $#all' "${pieces[@]}" > "$work/vocabulary"
 start --weights "$work/own" --tokenizer "$work/vocabulary"
-ours=$(tokens_of '{"prompt":"the handx\u65e5","temperature":0,"ignore_eos":true}')
-theirs=$(tokens_of '{"prompt":[1,268,259,263,270,123,233,154,168],"temperature":0,"ignore_eos":true}')
+ours=$(tokens_of '{"prompt":"the handx\u65e5 anand aaa than","temperature":0,"ignore_eos":true}')
+theirs=$(tokens_of '{"prompt":[1,268,259,263,270,123,233,154,168,259,269,270,259,272,260,259,273],"temperature":0,"ignore_eos":true}')
 [ -n "$ours" ] && [ "$ours" = "$theirs" ] || problem "a text comes to other tokens: $ours instead of $theirs"
+# The slow way: look for the best pair in all of the text, put it together, look again.
+slowly() {
+	perl -e 'my ($text, @pieces) = @ARGV; my %id; @id{@pieces} = 259 .. 258 + @pieces; my @t = (" ", split //, $text);
+		for (;;) {
+			my ($best, $at);
+			for (0 .. $#t - 1) {
+				my $id = $id{$t[$_] . $t[$_ + 1]} // next;
+				($best, $at) = ($id, $_) if !$best || $id < $best;
+			}
+			last unless $best;
+			splice @t, $at, 2, $t[$at] . $t[$at + 1];
+		}
+		print join ",", 1, map { $id{$_} } @t' "$1" "${pieces[@]}"
+}
+for i in {1..10}; do
+	text=$(perl -e 'srand shift; print map { (" ", qw(a a d e h n t))[rand 8] } 1 .. 100' "$i")
+	ours=$(tokens_of "{\"prompt\":\"$text\",\"temperature\":0,\"ignore_eos\":true}")
+	theirs=$(tokens_of "{\"prompt\":[$(slowly "$text")],\"temperature\":0,\"ignore_eos\":true}")
+	[ -n "$ours" ] && [ "$ours" = "$theirs" ] || problem "'$text' comes to other tokens"
+done
 compared=0
 for seed in {1..60}; do
 	post "{\"prompt\":\"the\",\"max_tokens\":1,\"temperature\":2,\"seed\":$seed}" > "$work/answer"
