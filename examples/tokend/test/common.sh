@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.." || exit 99
 work=$(mktemp -d "${TMPDIR:-/tmp}/tokend-XXXXXX") || exit 99
 server=
 preload=
-patience=60
+patience=300
 defaults=(--pages base --relaxed)
 trap '[ -n "$server" ] && kill -9 "$server" 2> /dev/null; rm -rf "$work"' EXIT
 problems=0
