@@ -140,6 +140,22 @@ static void test_generations(void)
 	close(adopt_fd);
 }
 
+/* What was destroyed is an empty one for who has its descriptors still. */
+static void test_destroyed(void)
+{
+	struct hnuma_config config = adopt_config();
+	struct hnuma_manager *manager;
+
+	if (!check_hugepages(ADOPT_PAGES))
+		return;
+	CU_ASSERT_EQUAL(hnuma_manager_destroy(adopt_make(&config)), 0);
+	manager = adopt_again();
+	CU_ASSERT_PTR_NULL(hnuma_pool_walk(hnuma_manager_pool(manager), NULL));
+	check_capacity(hnuma_manager_pool(manager), 8, 0);
+	CU_ASSERT_EQUAL(hnuma_manager_destroy(manager), 0);
+	close(adopt_fd);
+}
+
 /* One at a time: in this process, in another, and not in its children. */
 static void test_owner(void)
 {
@@ -519,6 +535,7 @@ int main(void)
 		{"another environment", test_environment},
 		{"base pages", test_base_pages},
 		{"generations", test_generations},
+		{"destroyed", test_destroyed},
 		{"one owner at a time", test_owner},
 		{"fork", test_fork},
 		{"spaces are held", test_busy},

@@ -217,6 +217,61 @@ static void test_damaged_books(void)
 	end_damaged(base, size);
 }
 
+/*
+ * Classes, marks and states at random, mostly such as there are: either they are refused, or a pool comes
+ * of them whose books are right.
+ */
+static void test_random_books(void)
+{
+	struct hnuma_config config = adopt_config();
+	unsigned nr_adopted = 0, nr_refused = 0;
+	struct hnuma_manager *manager;
+
+	if (!check_hugepages(ADOPT_PAGES))
+		return;
+	manager = adopt_make(&config);
+	for (unsigned i = 0; i < check_rounds(400); i++) {
+		struct hnuma_pool *pool = hnuma_manager_pool(manager);
+		struct hnuma_home *books = hnuma_pool_home_of_node(pool, adopt_home);
+		int error;
+
+		for (uint32_t page = 0; page < ADOPT_POOL_PAGES; page++) {
+			int class_index = rand() % (HNUMA_NR_CLASSES + 1);
+			uint32_t step =
+				class_index < HNUMA_NR_CLASSES ? 1u << 2 * class_index : 2048;
+
+			books->page_classes[page] = class_index < HNUMA_NR_CLASSES
+							    ? (unsigned char)class_index
+							    : HNUMA_NO_CLASS;
+			books->pages[page].is_lost = rand() % 8 == 0;
+			for (uint32_t at = 0; at < 2048; at++)
+				hnuma_block_set(books, page * 2048 + at, HNUMA_BLOCK_UNMADE);
+			for (uint32_t at = 0; step < 2048 && at < 2048; at += step)
+				hnuma_block_set(books, page * 2048 + at,
+						(enum hnuma_block_state)(rand() % 5));
+		}
+		if (rand() % 4 == 0)
+			hnuma_block_set(books, (uint32_t)rand() % (ADOPT_POOL_PAGES * 2048),
+					(enum hnuma_block_state)(rand() % 8));
+		CU_ASSERT_EQUAL(hnuma_manager_leave(manager), 0);
+		error = hnuma_manager_adopt(&manager, adopt_topology, &adopt_fd, 1, NULL);
+		if (error) {
+			CU_ASSERT_EQUAL(error, -EUCLEAN);
+			nr_refused++;
+			/* Away with it. */
+			close(adopt_fd);
+			manager = adopt_make(&config);
+			continue;
+		}
+		CU_ASSERT_EQUAL(hnuma_pool_check(hnuma_manager_pool(manager)), 0);
+		nr_adopted++;
+	}
+	printf("\n    %u adopted, %u refused ", nr_adopted, nr_refused);
+	CU_ASSERT(nr_adopted > nr_refused && nr_refused > 0);
+	CU_ASSERT_EQUAL(hnuma_manager_leave(manager), 0);
+	close(adopt_fd);
+}
+
 /* A file that begins as the region of a manager does. */
 static int forge(size_t size, const struct hnuma_handover *like, unsigned index, uint64_t manager)
 {
@@ -348,6 +403,7 @@ int main(void)
 		{"damaged headers (row 44)", test_damaged_header},
 		{"lying headers", test_lying_header},
 		{"damaged books", test_damaged_books},
+		{"books at random", test_random_books},
 		{"regions missing, doubled, mixed", test_sets},
 		{"files that are refused", test_files},
 		{"another machine's topology", test_foreign},
