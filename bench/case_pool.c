@@ -126,8 +126,8 @@ static bool can(const struct bench_subject *subject, const struct what *what)
 		return subject->blocks->produce != NULL;
 	if (what->work == work_transfer_many)
 		return subject->blocks->produce_many != NULL;
-	/* The limits know of single calls only. */
-	return what->work != work_bulk || subject->kind != BENCH_LIMIT;
+	/* What a limit does for single calls is none for many at a time. */
+	return what->work != work_bulk || subject->kind != BENCH_LIMIT || subject->blocks->bulk;
 }
 
 static void add_all(struct group *group, const struct what *what)

@@ -87,6 +87,23 @@ BENCH_EXPORT int limit_marked_give(void *pool, void *block)
 	return push(block);
 }
 
+BENCH_EXPORT void limit_marked_take_many(void **blocks, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		blocks[i] = pop();
+		atomic_store_explicit(state_of(blocks[i]), 2, memory_order_relaxed);
+	}
+}
+
+BENCH_EXPORT int limit_marked_give_many(void *const *blocks, unsigned n)
+{
+	int error = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		error |= limit_marked_give(NULL, blocks[i]);
+	return error;
+}
+
 BENCH_EXPORT int limit_swap_give(void *pool, void *block)
 {
 	OWN _Atomic unsigned char state = 2;

@@ -25,6 +25,10 @@ int limit_stack_give(void *pool, void *block);
 void *limit_marked_take(void *pool, int class_index);
 int limit_marked_give(void *pool, void *block);
 
+/* Many in one call. */
+void limit_marked_take_many(void **blocks, unsigned n);
+int limit_marked_give_many(void *const *blocks, unsigned n);
+
 /* One compare-and-swap, on a byte that no other thread ever touches. */
 int limit_swap_give(void *pool, void *block);
 

@@ -57,6 +57,15 @@ static void pairs_marked(void *instance, void **blocks, unsigned batch, uint64_t
 	}
 }
 
+static void bulk_marked(void *instance, void **blocks, unsigned batch, uint64_t nr_pairs)
+{
+	(void)instance;
+	for (uint64_t done = 0; done < nr_pairs; done += batch) {
+		limit_marked_take_many(blocks, batch);
+		limit_marked_give_many(blocks, batch);
+	}
+}
+
 /* A stack without a library: a thread-local array in the program. */
 #define INLINED_SLOTS 4096u
 
@@ -112,6 +121,7 @@ static const struct bench_blocks stack = {open_nothing, .pairs = pairs_stack};
 static const struct bench_blocks marked = {
 	.open = open_nothing,
 	.pairs = pairs_marked,
+	.bulk = bulk_marked,
 	.produce = produce_nothing,
 	.consume = consume_swapping,
 };
