@@ -113,8 +113,10 @@ int hnuma_pool_acquire_bulk_on(struct hnuma_pool *pool, int node, enum hnuma_cla
 		if (!buffers[i])
 			return give_up(pool, home, class_index, buffers, n, i);
 	}
-	for (size_t i = 0; i < n; i++)
-		hnuma_block_hand_out(pool, buffers[i], class_index);
+	if (unlikely(pool->is_poisoning || pool->hygiene == HNUMA_HYGIENE_ON_ACQUIRE)) {
+		for (size_t i = 0; i < n; i++)
+			hnuma_block_hand_out(pool, buffers[i], class_index);
+	}
 	return 0;
 }
 
