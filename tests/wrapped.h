@@ -47,6 +47,8 @@ static inline unsigned char *map(int flags, int fd)
 	base = (char *)(((uintptr_t)room + PAGE) & ~(uintptr_t)(PAGE - 1));
 	memory = mmap(base, SIZE, PROT_READ | PROT_WRITE, flags | MAP_FIXED, fd, 0);
 	CU_ASSERT_FATAL(memory == base);
+	/* Where all memory is given huge pages, too, these are of base pages (or of hugetlb's). */
+	(void)madvise(memory, SIZE, MADV_NOHUGEPAGE);
 	return memory;
 }
 
