@@ -186,22 +186,24 @@ static void in_child(void *arg)
 	adopt_refuse(&adopt_fd, 1, -EBUSY, "owns this memory");
 }
 
-/* The owner makes a manager, sends its descriptor, and has a child that lives on without it. */
+/*
+ * The owner makes a manager, and has a child that lives on without it. It is the child that sends what
+ * is to be known: when that is there, fork() has ended in both.
+ */
 static void be_owner(int socket, int outliving)
 {
 	struct hnuma_config config = adopt_config();
 	char byte;
 
 	adopt_use(adopt_make(&config));
-	if (fork() == 0) {
-		while (read(outliving, &byte, 1) > 0)
-			;
-		_exit(0);
-	}
+	if (fork() > 0)
+		pause();
 	adopt_send(socket, adopt_fd);
 	CU_ASSERT_EQUAL(write(socket, adopt_blocks, sizeof(adopt_blocks)),
 			(ssize_t)sizeof(adopt_blocks));
-	pause();
+	while (read(outliving, &byte, 1) > 0)
+		;
+	_exit(0);
 }
 
 static void test_fork(void)
@@ -210,6 +212,7 @@ static void test_fork(void)
 	struct hnuma_manager *manager;
 	int sockets[2], outliving[2], status;
 	pid_t owner;
+	char byte;
 
 	if (!check_hugepages(ADOPT_PAGES))
 		return;
@@ -236,10 +239,12 @@ static void test_fork(void)
 	adopt_check_blocks(manager);
 	CU_ASSERT_EQUAL(hnuma_manager_destroy(manager), 0);
 	close(adopt_fd);
-	close(sockets[0]);
+	/* Its child has a mapping of the memory until it ends, and the other end of the socket. */
 	close(sockets[1]);
 	close(outliving[0]);
 	close(outliving[1]);
+	CU_ASSERT_EQUAL(read(sockets[0], &byte, 1), 0);
+	close(sockets[0]);
 }
 
 static void test_busy(void)
