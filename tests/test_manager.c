@@ -496,6 +496,8 @@ static void step_without_system_calls(void *arg)
 	struct hnuma_config config = small_config();
 	struct hnuma_manager *manager = open_manager(&config);
 	struct hnuma_pool *pool = hnuma_manager_pool(manager);
+	struct hnuma_lane lane;
+	void *blocks[4];
 	int nr_wrong = 0;
 
 	(void)arg;
@@ -508,6 +510,10 @@ static void step_without_system_calls(void *arg)
 		nr_wrong += !hnuma_arena_alloc(arena, 1000, 4) || !block || !space;
 		nr_wrong += hnuma_pool_release(pool, block) != 0;
 		nr_wrong += hnuma_scratch_release(space) != 0;
+		nr_wrong += hnuma_pool_acquire_bulk(pool, HNUMA_CLASS_4K, blocks, 4) != 0 ||
+			    hnuma_pool_release_bulk(pool, blocks, 4) != 0;
+		nr_wrong += hnuma_lane_open(&lane, arena) != 0 || !hnuma_lane_alloc(&lane, 1000, 4);
+		hnuma_lane_close(&lane);
 		hnuma_manager_reset_step(manager);
 	}
 	syscall(SYS_exit_group, nr_wrong);
