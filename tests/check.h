@@ -64,8 +64,8 @@ void check_unchanged(const struct check_state *before);
 bool check_is_instrumented(void);
 
 /*
- * How often to repeat: `rounds`, or a tenth of it but at least once, where CHECK_SHORT=1 says that
- * time is dear (an emulated machine).
+ * How often to repeat: `rounds`; or, where time is dear (a sanitizer, an emulated machine), at least once
+ * and a tenth of it where CHECK_SHORT is 1, a twentieth where it is 2, and so on.
  */
 unsigned check_rounds(unsigned rounds);
 

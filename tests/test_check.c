@@ -341,6 +341,11 @@ static void test_rounds(void)
 	setenv("CHECK_SHORT", "1", 1);
 	CU_ASSERT_EQUAL(check_rounds(1000), 100);
 	CU_ASSERT_EQUAL(check_rounds(9), 1);
+	setenv("CHECK_SHORT", "5", 1);
+	CU_ASSERT_EQUAL(check_rounds(1000), 20);
+	CU_ASSERT_EQUAL(check_rounds(49), 1);
+	setenv("CHECK_SHORT", "0", 1);
+	CU_ASSERT_EQUAL(check_rounds(9), 9);
 	unsetenv("CHECK_SHORT");
 }
 

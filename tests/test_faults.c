@@ -326,9 +326,11 @@ static void try_entry(const struct operation *operation, enum fail_entry entry,
 	bool is_file = entry == FAIL_OPEN || entry == FAIL_READ || entry == FAIL_CLOSE;
 	unsigned nr_errors = count_errors(entry), nr_tries = check_rounds(is_file ? 2 : nr_errors);
 	struct fault fault = {.operation = operation, .entry = entry};
+	/* Where all is emulated, every seventh call. */
+	const int step = check_rounds(100) < 10 ? 7 : 1;
 	bool has_happened = true;
 
-	for (fault.at = 1; has_happened; fault.at++) {
+	for (fault.at = 1; has_happened; fault.at += step) {
 		has_happened = false;
 		for (unsigned i = 0; i < 2 * nr_tries; i++) {
 			fault.goes_on = i % 2;

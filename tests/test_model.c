@@ -98,7 +98,7 @@ static uint64_t first_seed(void)
 static void run_batch(void *arg)
 {
 	struct shared *shared = arg;
-	uint64_t end = shared->seed + BATCH;
+	uint64_t end = shared->seed + check_rounds(BATCH);
 	uint8_t bytes[RUN_SIZE];
 
 	for (; shared->seed < end; shared->seed++) {
