@@ -52,14 +52,9 @@ static inline unsigned char *map(int flags, int fd)
 	return memory;
 }
 
-/* Of base pages, also where the system gives huge ones to all that can have them. */
 static inline unsigned char *map_private(void)
 {
-	unsigned char *memory = map(MAP_PRIVATE | MAP_ANONYMOUS, -1);
-
-	/* A kernel without transparent huge pages does not know the advice. */
-	(void)madvise(memory, SIZE, MADV_NOHUGEPAGE);
-	return memory;
+	return map(MAP_PRIVATE | MAP_ANONYMOUS, -1);
 }
 
 /* All that map() took; that is unmapped as a whole, so nothing may be there already. */
