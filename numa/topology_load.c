@@ -15,6 +15,7 @@
  */
 #include "config.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -295,23 +296,47 @@ static int simplify(hwloc_topology_t hwloc, const char *root)
 }
 
 /*
- * Does a line such as "pack:2 [numa] core:8 pu:2" describe more CPUs than Linux has? They are the product
- * of the counts; what is in brackets has none of its own.
+ * Does "(memory=1GB indexes=0,2,1)" name a number beyond those of Linux's CPUs? hwloc would keep a bit for
+ * each number below it, in several sets.
+ */
+static bool names_too_large(const char *at, size_t length)
+{
+	const char *end = at + length, *list = strstr(at, "indexes=");
+
+	if (!list || list >= end)
+		return false;
+	for (at = list; at < end && *at != ' '; at++) {
+		if (isdigit((unsigned char)*at) && strtoull(at, NULL, 10) >= LINUX_CPUS_MOST)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Does a line such as "pack:2 [numa] core:8 pu:2", or "2 8 2", describe more CPUs than Linux has? They are
+ * the product of the counts, decimal or not; what is in brackets has none of its own.
  */
 static bool describes_too_many(const char *line)
 {
 	unsigned long long nr_cpus = 1, count;
+	char *end;
 
 	for (const char *at = line; *at; at++) {
 		if (*at == '(' || *at == '[') {
-			at += strcspn(at, *at == '(' ? ")" : "]");
+			size_t length = strcspn(at, *at == '(' ? ")" : "]");
+
+			if (names_too_large(at, length))
+				return true;
+			at += length;
 			if (!*at)
 				break;
-		} else if (*at == ':') {
-			count = strtoull(at + 1, NULL, 10);
+		} else if (*at == ':' || (isdigit((unsigned char)*at) &&
+					  (at == line || !isalnum((unsigned char)at[-1])))) {
+			count = strtoull(at + (*at == ':'), &end, 0);
 			if (count > LINUX_CPUS_MOST / nr_cpus)
 				return true;
 			nr_cpus *= count ? count : 1;
+			at = end - 1;
 		}
 	}
 	return false;
@@ -323,8 +348,8 @@ static int set_synthetic(struct hnuma_topology *topology, const struct source *s
 	if (describes_too_many(source->value))
 		return hnuma_error_set(
 			-EINVAL,
-			"%s is \"%s\", which describes more than %d CPUs: Linux has no "
-			"more",
+			"%s is \"%s\", which describes more than %d CPUs, or numbers "
+			"beyond theirs: Linux has no more",
 			source->variable, source->value, LINUX_CPUS_MOST);
 	errno = 0;
 	if (hwloc_topology_set_synthetic(topology->hwloc, source->value))

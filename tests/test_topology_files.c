@@ -156,22 +156,41 @@ static void test_synthetic(void)
 	check_message("1025 nodes");
 	CU_ASSERT_EQUAL(foreign_create(&topology, "HWLOC_SYNTHETIC", "what?"), -EINVAL);
 	check_message("HWLOC_SYNTHETIC is \"what?\"");
-	/* hwloc would take days over these. */
-	CU_ASSERT_EQUAL(foreign_create(&topology, "HWLOC_SYNTHETIC", "pu:8193"), -EINVAL);
-	check_message("\"pu:8193\", which describes more than 8192 CPUs");
-	CU_ASSERT_EQUAL(foreign_create(&topology, "HWLOC_SYNTHETIC",
-				       "pack:2 [numa(memory=1)] core:64(indexes=1:2) pu:65"),
-			-EINVAL);
-	check_message("more than 8192 CPUs");
-	CU_ASSERT_EQUAL(foreign_create(&topology, "HWLOC_SYNTHETIC",
-				       "node:99999999999999999999 pu:99999999999999999999"),
-			-EINVAL);
-	check_message("more than 8192 CPUs");
 	/* hwloc gives none of these nodes memory. */
 	CU_ASSERT_EQUAL_FATAL(
 		foreign_create(&topology, "HWLOC_SYNTHETIC", "pack:2 [numa] [numa] pu:1"), 0);
 	CU_ASSERT_EQUAL(hnuma_topology_node_of_cpu(topology, 0), -ENODEV);
 	check_message("no node that has memory is allowed");
+	hnuma_topology_destroy(topology);
+}
+
+/* What hwloc would take days over, or all memory, is refused; what looks like it is not. */
+static void test_too_large(void)
+{
+	static const char *const lines[] = {
+		"pu:8193",
+		"pu:0x2001",
+		" 2 4097",
+		"pack:2 [numa(memory=1)] core:64(indexes=1:2) pu:65",
+		"node:99999999999999999999 pu:99999999999999999999",
+		"node:1(indexes=8192) pu:1",
+		"node:4(memory=1 indexes=3,1,0,8888888888888888888882) pu:1",
+	};
+	struct hnuma_topology *topology;
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
+		CU_ASSERT_EQUAL(foreign_create(&topology, "HWLOC_SYNTHETIC", lines[i]), -EINVAL);
+		check_message(lines[i]);
+		check_message("describes more than 8192 CPUs, or numbers beyond theirs");
+	}
+	CU_ASSERT_EQUAL_FATAL(foreign_create(&topology, "HWLOC_SYNTHETIC", "node:2 L2: 8 2"), 0);
+	CU_ASSERT_EQUAL(hnuma_topology_node_of_cpu(topology, 31), 1);
+	hnuma_topology_destroy(topology);
+	CU_ASSERT_EQUAL_FATAL(
+		foreign_create(&topology, "HWLOC_SYNTHETIC",
+			       "node:2(indexes=1000,7 memory=8192) pu:1(indexes=9,8191)"),
+		0);
+	CU_ASSERT_EQUAL(hnuma_topology_node_of_cpu(topology, 8191), 7);
 	hnuma_topology_destroy(topology);
 }
 
@@ -419,6 +438,7 @@ int main(void)
 		{"sparse numbers", test_sparse},
 		{"tiers of memory", test_tiers},
 		{"synthetic", test_synthetic},
+		{"synthetic, and too large", test_too_large},
 		{"HWLOC_THISSYSTEM", test_claim},
 		{"HWLOC_COMPONENTS", test_components},
 		{"HWLOC_FSROOT", test_fsroot},
