@@ -137,6 +137,21 @@ static void hang(void)
 		pause();
 }
 
+/* End by a signal, when a child of ours is at work that would live on for a minute, and tell. */
+static void leave_an_orphan(void *arg)
+{
+	int *fds = arg;
+	char byte;
+
+	if (check_fork() == 0) {
+		if (write(fds[1], "r", 1) == 1 && sleep(60) == 0)
+			(void)!write(fds[1], "a", 1);
+		_exit(0);
+	}
+	CU_ASSERT_EQUAL(read(fds[0], &byte, 1), 1);
+	raise(SIGKILL);
+}
+
 static CU_TestInfo passing[] = {{"pass", pass}, CU_TEST_INFO_NULL};
 static CU_TestInfo failing[] = {{"pass", pass}, {"fail", fail}, CU_TEST_INFO_NULL};
 static CU_TestInfo skipping[] = {{"skip", skip}, CU_TEST_INFO_NULL};
@@ -262,6 +277,19 @@ static void die(void *arg)
 	raise(SIGKILL);
 }
 
+/* Nobody has the other end any more, and nobody has written. */
+static void test_orphan(void)
+{
+	int fds[2];
+	char byte;
+
+	CU_ASSERT_EQUAL_FATAL(pipe(fds), 0);
+	CU_ASSERT_EQUAL(check_in_child(leave_an_orphan, fds), -SIGKILL);
+	close(fds[1]);
+	CU_ASSERT_EQUAL(read(fds[0], &byte, 1), 0);
+	close(fds[0]);
+}
+
 static void test_in_child(void)
 {
 	int code = 9;
@@ -379,6 +407,7 @@ static CU_TestInfo tests[] = {
 	{"pages are given back after SIGKILL", test_pages_back_after_kill},
 	{"a child's exit leaves the pages alone", test_child_leaves_pages_alone},
 	{"children", test_in_child},
+	{"a child of one that is killed", test_orphan},
 	{"a snapshot sees what changes", test_snapshot_sees_changes},
 	{"the message", test_message},
 	{"rounds", test_rounds},

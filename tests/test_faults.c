@@ -343,12 +343,22 @@ static void try_entry(const struct operation *operation, enum fail_entry entry,
 	}
 }
 
+/* Does this system give transparent huge pages to who asks? Asked of the system, not of the library. */
+static bool has_transparent_pages(void)
+{
+	const char *enabled = check_read_file("/sys/kernel/mm/transparent_hugepage/enabled");
+
+	return strstr(enabled, "[always]") || strstr(enabled, "[madvise]");
+}
+
 /* Returns whether there were the pages to try it with. */
 static bool try_operation(const struct operation *operation, enum fail_entry first,
 			  enum fail_entry last)
 {
 	struct check_state before;
 
+	if (operation->least_backing == HNUMA_BACKING_THP && !has_transparent_pages())
+		return false;
 	if (!check_hugepages_exactly(home, operation->has_no_pages ? 0 : NR_FREE_PAGES))
 		return false;
 	faults_choose(operation);

@@ -87,16 +87,34 @@ $CC -Wall -Wextra -Werror program.c $cflags $libs -o program || {
 }
 export LD_LIBRARY_PATH=$root$libdir
 
-# Huge pages for it, as many on each node, and the count of before at the end.
+# borrow_pages N: so many more huge pages on each node. Each node gets its count of before when we have
+# ended, also where we are killed: from a guardian, as those of tests/check_pages.c, that has the lock, too.
+borrow_pages() {
+	local pools=(/sys/devices/system/node/node[0-9]*/hugepages/hugepages-2048kB/nr_hugepages) pool counts=()
+
+	[ -e "${pools[0]}" ] || pools=(/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages)
+	[ -w "${pools[0]}" ] || return 0
+	for pool in "${pools[@]}"; do
+		counts+=("$pool" "$(cat "$pool")")
+	done
+	# shellcheck disable=SC2016 # it is the guardian's to expand
+	exec {alive}> >(exec setsid bash -c '
+		trap "" HUP INT TERM
+		read -r
+		while [ $# -gt 0 ]; do
+			echo "$2" > "$1"
+			shift 2
+		done' guardian "${counts[@]}")
+	guardian=$!
+	trap 'exec {alive}>&-; wait $guardian; rm -rf "$work"' EXIT
+	for pool in "${pools[@]}"; do
+		echo $(($(cat "$pool") + $1)) > "$pool"
+	done
+}
+
 take_lock
-pages=/proc/sys/vm/nr_hugepages
-before=$(cat $pages)
+borrow_pages 8
 arguments=
-if [ -w $pages ]; then
-	trap 'echo "$before" > $pages; rm -rf "$work"' EXIT
-	nodes=(/sys/devices/system/node/node[0-9]*)
-	echo $((before + 8 * ${#nodes[@]})) > $pages
-fi
 ./program > /dev/null 2>&1 || arguments=base
 ./program $arguments > /dev/null || problem "the program fails with nothing injected"
 
