@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # check.sh - tries the server: the same tokens from every memory, nothing left behind, the right answer
-# to what is wrong. Run by `make check`, in some ten seconds. Takes the pages that there are; the first
+# to what is wrong. Run by `make check`, in some twenty seconds. Takes the pages that there are; the first
 # line of each server says which.
 #
 # From the environment: LD_LIBRARY_PATH, where the library is not where the loader looks.
