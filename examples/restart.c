@@ -92,6 +92,7 @@ int main(void)
 	int fds[HNUMA_MAX_NODES], nr_fds, status = 0;
 
 	config.flags = HNUMA_SHARED;
+	config.least_backing = HNUMA_BACKING_BASE; /* to be seen on any machine */
 	if (hnuma_topology_create(&topology) || hnuma_manager_create(&memory, topology, &config))
 		return fail("memory");
 	nr_fds = hnuma_manager_fds(memory, fds, HNUMA_MAX_NODES);

@@ -508,6 +508,26 @@ static void test_each_call_fails(void)
 	close(adopt_fd);
 }
 
+/* A page with a memory error, on kernels that keep it in its file. */
+static void test_damaged_page(void)
+{
+	struct hnuma_config config = adopt_config();
+
+	if (!check_hugepages(ADOPT_PAGES))
+		return;
+	adopt_leave_one(&config);
+	fail_sys_install();
+	fail_sys_begin(FAIL_ADVISE, 1, true, -EHWPOISON);
+	adopt_refuse(&adopt_fd, 1, -EIO, "damaged");
+	CU_ASSERT(fail_sys_end());
+	fail_sys_remove();
+	struct hnuma_manager *manager = adopt_again();
+
+	adopt_check_blocks(manager);
+	CU_ASSERT_EQUAL(hnuma_manager_destroy(manager), 0);
+	close(adopt_fd);
+}
+
 /* Leave fails, and is tried again; until then the manager has an owner. */
 static void test_leave_fails(void)
 {
@@ -550,6 +570,7 @@ int main(void)
 		{"overwritten", test_overwritten},
 		{"hooks", test_hooks},
 		{"each call fails", test_each_call_fails},
+		{"a damaged page", test_damaged_page},
 		{"leave fails", test_leave_fails},
 		CU_TEST_INFO_NULL,
 	};

@@ -177,6 +177,7 @@ HNUMA_API int hnuma_manager_leave(struct hnuma_manager *manager);
  *   -EPROTO   the manager was made by a library whose books have another layout
  *   -EUCLEAN  a header, or the books of the pool, are damaged: the message says where
  *   -EXDEV    other nodes or CPUs than its maker had; the topology is not this system's
+ *   -EIO      a page has a memory error
  *   or what hnuma_region_open() returns.
  */
 HNUMA_API HNUMA_MUST_CHECK int hnuma_manager_adopt(struct hnuma_manager **out,
