@@ -58,7 +58,7 @@ static void describe(const void *address, char *text, size_t size)
 
 	CU_ASSERT_PTR_NOT_NULL_FATAL(file);
 	text[0] = '\0';
-	snprintf(begin, sizeof(begin), "%lx-", (unsigned long)address);
+	snprintf(begin, sizeof(begin), "%08lx-", (unsigned long)address);
 	while (fgets(line, sizeof(line), file)) {
 		if (strchr(line, '-') && strchr(line, ':') > strchr(line, '-'))
 			is_inside = strncmp(line, begin, strlen(begin)) == 0;
@@ -67,7 +67,7 @@ static void describe(const void *address, char *text, size_t size)
 	}
 	fclose(file);
 	file = fopen("/proc/self/numa_maps", "re");
-	snprintf(begin, sizeof(begin), "%lx ", (unsigned long)address);
+	snprintf(begin, sizeof(begin), "%08lx ", (unsigned long)address);
 	while (file && fgets(line, sizeof(line), file))
 		if (strncmp(line, begin, strlen(begin)) == 0 && used < size)
 			used += (size_t)snprintf(text + used, size - used, "%s", line);

@@ -36,17 +36,23 @@ static inline struct hnuma_region_attr make_attr(void)
 	return attr;
 }
 
-/* SIZE bytes that begin at a multiple of 2 MB; a page without access lies before and behind them. */
+/* SIZE bytes that begin at a multiple of 2 MB; 2 MB without access lie before and behind them. */
 static inline unsigned char *map(int flags, int fd)
 {
-	char *room = mmap(NULL, SIZE + 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	char *base;
+	const size_t length = SIZE + 3 * PAGE;
+	char *room = mmap(NULL, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *first, *behind;
 	void *memory;
 
 	CU_ASSERT_FATAL(room != MAP_FAILED);
-	base = (char *)(((uintptr_t)room + PAGE) & ~(uintptr_t)(PAGE - 1));
-	memory = mmap(base, SIZE, PROT_READ | PROT_WRITE, flags | MAP_FIXED, fd, 0);
-	CU_ASSERT_FATAL(memory == base);
+	first = room + (-(uintptr_t)room & (PAGE - 1));
+	behind = first + SIZE + 2 * PAGE;
+	if (first > room) {
+		CU_ASSERT_EQUAL(munmap(room, (size_t)(first - room)), 0);
+	}
+	CU_ASSERT_EQUAL(munmap(behind, (size_t)(room + length - behind)), 0);
+	memory = mmap(first + PAGE, SIZE, PROT_READ | PROT_WRITE, flags | MAP_FIXED, fd, 0);
+	CU_ASSERT_FATAL(memory == first + PAGE);
 	/* Where all memory is given huge pages, too, these are of base pages (or of hugetlb's). */
 	(void)madvise(memory, SIZE, MADV_NOHUGEPAGE);
 	return memory;
