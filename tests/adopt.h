@@ -7,7 +7,6 @@
 #define HUGENUMA_TESTS_ADOPT_H
 
 #include <string.h>
-#include <sys/socket.h>
 
 #include <hugenuma.h>
 
@@ -54,43 +53,5 @@ void adopt_check_blocks(struct hnuma_manager *manager);
 
 /* An adoption of these descriptors is refused, and leaves everything as it was. */
 void adopt_refuse(const int *fds, unsigned nr, int error, const char *words);
-
-static inline void adopt_send(int socket, int fd)
-{
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control = {.header = {.cmsg_len = CMSG_LEN(sizeof(int)),
-				.cmsg_level = SOL_SOCKET,
-				.cmsg_type = SCM_RIGHTS}};
-	struct iovec data = {"", 1};
-	struct msghdr message = {.msg_iov = &data,
-				 .msg_iovlen = 1,
-				 .msg_control = &control,
-				 .msg_controllen = sizeof(control)};
-
-	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
-	CU_ASSERT_EQUAL(sendmsg(socket, &message, 0), 1);
-}
-
-/* A descriptor, or -1. */
-static inline int adopt_receive(int socket)
-{
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control;
-	char byte;
-	struct iovec data = {&byte, 1};
-	struct msghdr message = {.msg_iov = &data,
-				 .msg_iovlen = 1,
-				 .msg_control = &control,
-				 .msg_controllen = sizeof(control)};
-	int fd = -1;
-
-	if (recvmsg(socket, &message, MSG_CMSG_CLOEXEC) == 1 && message.msg_controllen)
-		memcpy(&fd, CMSG_DATA(&control.header), sizeof(fd));
-	return fd;
-}
 
 #endif

@@ -23,6 +23,7 @@
 #include "tests/fail_malloc.h"
 #include "tests/fail_sys.h"
 #include "tests/foreign.h"
+#include "tests/pass_fds.h"
 
 /* Every page can serve, but those that do not any more. */
 static void check_capacity(struct hnuma_pool *pool, size_t per_page, size_t nr_lost_pages)
@@ -198,7 +199,7 @@ static void be_owner(int socket, int outliving)
 	adopt_use(adopt_make(&config));
 	if (fork() > 0)
 		pause();
-	adopt_send(socket, adopt_fd);
+	CU_ASSERT(pass_fds(socket, &adopt_fd, 1));
 	CU_ASSERT_EQUAL(write(socket, adopt_blocks, sizeof(adopt_blocks)),
 			(ssize_t)sizeof(adopt_blocks));
 	while (read(outliving, &byte, 1) > 0)
@@ -228,8 +229,7 @@ static void test_fork(void)
 		close(outliving[1]);
 		be_owner(sockets[1], outliving[0]);
 	}
-	adopt_fd = adopt_receive(sockets[0]);
-	CU_ASSERT_FATAL(adopt_fd >= 0);
+	CU_ASSERT_EQUAL_FATAL(take_fds(sockets[0], &adopt_fd, 1), 1);
 	CU_ASSERT_EQUAL(read(sockets[0], adopt_blocks, sizeof(adopt_blocks)),
 			(ssize_t)sizeof(adopt_blocks));
 	adopt_refuse(&adopt_fd, 1, -EBUSY, "owns this memory");

@@ -19,6 +19,7 @@
 #include "tests/check.h"
 #include "tests/fail_sys.h"
 #include "tests/fake_files.h"
+#include "tests/pass_fds.h"
 
 #define PAGE	 HNUMA_HUGEPAGE
 #define NR_PAGES 3
@@ -197,43 +198,6 @@ static void test_lower(void)
 	check_unchanged(&before);
 }
 
-static void send_fd(int socket, int fd)
-{
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control = {.header = {.cmsg_len = CMSG_LEN(sizeof(int)),
-				.cmsg_level = SOL_SOCKET,
-				.cmsg_type = SCM_RIGHTS}};
-	struct iovec data = {"", 1};
-	struct msghdr message = {.msg_iov = &data,
-				 .msg_iovlen = 1,
-				 .msg_control = &control,
-				 .msg_controllen = sizeof(control)};
-
-	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
-	CU_ASSERT_EQUAL(sendmsg(socket, &message, 0), 1);
-}
-
-static int receive_fd(int socket)
-{
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control;
-	char byte;
-	struct iovec data = {&byte, 1};
-	struct msghdr message = {.msg_iov = &data,
-				 .msg_iovlen = 1,
-				 .msg_control = &control,
-				 .msg_controllen = sizeof(control)};
-	int fd = -1;
-
-	if (recvmsg(socket, &message, MSG_CMSG_CLOEXEC) == 1)
-		memcpy(&fd, CMSG_DATA(&control.header), sizeof(fd));
-	return fd;
-}
-
 /* The other process: has nothing but what the socket brings. Its exit code tells. */
 static int be_other(int socket)
 {
@@ -241,9 +205,9 @@ static int be_other(int socket)
 	struct hnuma_placement placement;
 	struct hnuma_region *region;
 	unsigned char *base;
-	int fd = receive_fd(socket);
+	int fd;
 
-	if (fd < 0)
+	if (take_fds(socket, &fd, 1) != 1)
 		return 10;
 	attr.size = 0;
 	if (hnuma_region_open(&region, topology, fd, &attr))
@@ -262,7 +226,7 @@ static void test_socket(void)
 {
 	struct hnuma_region *region;
 	unsigned char *base;
-	int sockets[2], status;
+	int sockets[2], status, fd;
 	pid_t other;
 
 	if (!check_hugepages(NR_PAGES))
@@ -276,7 +240,8 @@ static void test_socket(void)
 	region = create(HNUMA_BACKING_HUGETLB);
 	base = hnuma_region_base(region);
 	base[PAGE + 5] = 0x33;
-	send_fd(sockets[0], hnuma_region_fd(region));
+	fd = hnuma_region_fd(region);
+	CU_ASSERT(pass_fds(sockets[0], &fd, 1));
 	CU_ASSERT_EQUAL(waitpid(other, &status, 0), other);
 	CU_ASSERT_EQUAL(status, 0);
 	CU_ASSERT_EQUAL(base[PAGE + 6], 0x44);

@@ -22,6 +22,7 @@
 #include <hugenuma.h>
 
 #include "tests/guests/guest.h"
+#include "tests/pass_fds.h"
 
 enum { NR_BLOCKS = 30 }; /* on each node */
 
@@ -35,45 +36,6 @@ struct text {
 	int node, number;
 	enum hnuma_class class_index;
 };
-
-union control {
-	struct cmsghdr header;
-	char space[CMSG_SPACE(GUEST_MAX_NODES * sizeof(int))];
-};
-
-static void send_fds(int socket, const int *fds, unsigned nr)
-{
-	union control control = {.header = {.cmsg_len = CMSG_LEN(nr * sizeof(int)),
-					    .cmsg_level = SOL_SOCKET,
-					    .cmsg_type = SCM_RIGHTS}};
-	struct iovec data = {"", 1};
-	struct msghdr message = {.msg_iov = &data,
-				 .msg_iovlen = 1,
-				 .msg_control = &control,
-				 .msg_controllen = CMSG_SPACE(nr * sizeof(int))};
-
-	memcpy(CMSG_DATA(&control.header), fds, nr * sizeof(int));
-	if (sendmsg(socket, &message, 0) != 1)
-		guest_die("sending descriptors");
-}
-
-static unsigned receive_fds(int socket, int *fds)
-{
-	union control control;
-	char byte;
-	struct iovec data = {&byte, 1};
-	struct msghdr message = {.msg_iov = &data,
-				 .msg_iovlen = 1,
-				 .msg_control = &control,
-				 .msg_controllen = sizeof(control)};
-	unsigned nr;
-
-	if (recvmsg(socket, &message, MSG_CMSG_CLOEXEC) != 1 || !message.msg_controllen)
-		guest_die("receiving descriptors");
-	nr = (unsigned)((control.header.cmsg_len - CMSG_LEN(0)) / sizeof(int));
-	memcpy(fds, CMSG_DATA(&control.header), nr * sizeof(int));
-	return nr;
-}
 
 /* The first process: ends by a signal. */
 static void be_first(int socket, enum hnuma_backing least)
@@ -103,7 +65,8 @@ static void be_first(int socket, enum hnuma_backing least)
 		memcpy(block, &text, sizeof(text));
 	}
 	nr = hnuma_manager_fds(manager, fds, GUEST_MAX_NODES);
-	send_fds(socket, fds, (unsigned)nr);
+	if (!pass_fds(socket, fds, (unsigned)nr))
+		guest_die("sending descriptors");
 	pause();
 }
 
@@ -188,7 +151,8 @@ static void hand_over(enum hnuma_backing least)
 		be_first(sockets[1], least);
 	/* Else a first one that fails would be waited for for ever. */
 	close(sockets[1]);
-	guest_check(receive_fds(sockets[0], fds) == nr_nodes, "not a descriptor for each node");
+	guest_check(take_fds(sockets[0], fds, GUEST_MAX_NODES) == nr_nodes,
+		    "not a descriptor for each node");
 	refuse(fds, nr_nodes, -EBUSY, "owns");
 	kill(first, SIGKILL);
 	waitpid(first, &status, 0);

@@ -20,6 +20,7 @@
 #include <hugenuma.h>
 
 #include "tests/guests/guest.h"
+#include "tests/pass_fds.h"
 
 enum { NR_PAGES = 4 };
 
@@ -56,51 +57,15 @@ static void check_places(const char *who, const struct hnuma_region *region, int
 		    (unsigned long long)placement.pages_total);
 }
 
-union control {
-	struct cmsghdr header;
-	char space[CMSG_SPACE(sizeof(int))];
-};
-
-static void send_fd(int socket, int fd)
-{
-	union control control = {.header = {.cmsg_len = CMSG_LEN(sizeof(int)),
-					    .cmsg_level = SOL_SOCKET,
-					    .cmsg_type = SCM_RIGHTS}};
-	struct iovec data = {"", 1};
-	struct msghdr message = {.msg_iov = &data,
-				 .msg_iovlen = 1,
-				 .msg_control = &control,
-				 .msg_controllen = sizeof(control)};
-
-	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
-	if (sendmsg(socket, &message, 0) != 1)
-		guest_die("sending a descriptor");
-}
-
-static int receive_fd(int socket)
-{
-	union control control;
-	char byte;
-	struct iovec data = {&byte, 1};
-	struct msghdr message = {.msg_iov = &data,
-				 .msg_iovlen = 1,
-				 .msg_control = &control,
-				 .msg_controllen = sizeof(control)};
-	int fd;
-
-	if (recvmsg(socket, &message, 0) != 1)
-		guest_die("receiving a descriptor");
-	memcpy(&fd, CMSG_DATA(&control.header), sizeof(fd));
-	return fd;
-}
-
 /* The second process. Returns its exit code. */
 static int be_second(int socket, int node, int other_node, enum hnuma_backing least)
 {
 	struct hnuma_region_attr attr = make_attr(node, least);
 	struct hnuma_region *region;
-	int fd = receive_fd(socket);
+	int fd;
 
+	if (take_fds(socket, &fd, 1) != 1)
+		guest_die("receiving a descriptor");
 	if (!guest_check(!hnuma_region_open(&region, topology, fd, &attr), "%s", hnuma_errormsg()))
 		return guest_end();
 	check_places("the second process", region, node);
@@ -135,7 +100,7 @@ static void share(int node, int other_node, enum hnuma_backing least)
 	struct hnuma_region_attr attr = make_attr(node, least);
 	struct hnuma_region *region;
 	struct guest_state before;
-	int sockets[2], status;
+	int sockets[2], status, fd;
 	pid_t second;
 
 	guest_part("shared on node %d, backing %d", node, (int)least);
@@ -155,7 +120,9 @@ static void share(int node, int other_node, enum hnuma_backing least)
 	if (!guest_check(!hnuma_region_create(&region, topology, &attr), "%s", hnuma_errormsg()))
 		guest_die("nothing to share");
 	strcpy(hnuma_region_base(region), "written by the first");
-	send_fd(sockets[0], hnuma_region_fd(region));
+	fd = hnuma_region_fd(region);
+	if (!pass_fds(sockets[0], &fd, 1))
+		guest_die("sending a descriptor");
 	guest_check(waitpid(second, &status, 0) == second && status == 0,
 		    "the second process ended with %d", status);
 	guest_check(!strcmp(hnuma_region_base(region), "written by the second"),
