@@ -204,7 +204,7 @@ stop
 
 # One who waits for tokens longer than one may be silent, as the server sees it: it sleeps meanwhile.
 start --batch 1 --idle 1 --cpus "$(sed -n 's/^Cpus_allowed_list:[^0-9]*\([0-9]*\).*/\1/p' /proc/self/status)"
-client --whole --connections 3 --requests 3 --max-tokens 1000 > "$work/before" &
+client --whole --connections 6 --requests 6 --max-tokens 1900 > "$work/before" &
 before=$!
 await running_requests
 client --requests 1 --max-tokens 10 > "$work/patient" &
@@ -233,12 +233,12 @@ answers=$(cat "$work"/late.* | grep -c '^HTTP/1.* \(200\|503\) ')
 stop
 
 # While one worker drains, it tells of all: of those that have ended, too. What is freed is overwritten.
-MALLOC_PERTURB_=165 start --context 4096 --speculate 0 --drain 300
+MALLOC_PERTURB_=165 start --context 8192 --speculate 0 --drain 300
 lines=()
 for i in {1..8}; do
 	exec {line}<> "/dev/tcp/127.0.0.1/$port" && lines+=("$line")
 done
-client --whole --requests 1 --max-tokens 3000 > "$work/last" &
+client --whole --requests 1 --max-tokens 6000 > "$work/last" &
 last=$!
 await running_requests
 kill -TERM $server
