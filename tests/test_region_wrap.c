@@ -48,7 +48,21 @@ static void check_region(struct hnuma_region *region, enum hnuma_backing backing
 	CU_ASSERT_EQUAL(hnuma_region_destroy(region), 0);
 }
 
-/* What the system says of the mapping that begins at an address, its policy included. */
+/* Take a word out of a line, where it is. */
+static void strike(char *line, const char *word)
+{
+	char *begin = strstr(line, word), *end;
+
+	if (!begin)
+		return;
+	end = begin + strlen(word) + strcspn(begin + strlen(word), " \n");
+	memmove(begin, end, strlen(end) + 1);
+}
+
+/*
+ * What the system says of the mapping that begins at an address, its policy included; but not which pages
+ * were used lately, as the kernel changes its mind about that by itself.
+ */
 static void describe(const void *address, char *text, size_t size)
 {
 	char line[512], begin[32];
@@ -62,15 +76,18 @@ static void describe(const void *address, char *text, size_t size)
 	while (fgets(line, sizeof(line), file)) {
 		if (strchr(line, '-') && strchr(line, ':') > strchr(line, '-'))
 			is_inside = strncmp(line, begin, strlen(begin)) == 0;
-		if (is_inside && used < size)
+		if (is_inside && strncmp(line, "Referenced:", strlen("Referenced:")) != 0 &&
+		    used < size)
 			used += (size_t)snprintf(text + used, size - used, "%s", line);
 	}
 	fclose(file);
 	file = fopen("/proc/self/numa_maps", "re");
 	snprintf(begin, sizeof(begin), "%08lx ", (unsigned long)address);
-	while (file && fgets(line, sizeof(line), file))
+	while (file && fgets(line, sizeof(line), file)) {
+		strike(line, " active=");
 		if (strncmp(line, begin, strlen(begin)) == 0 && used < size)
 			used += (size_t)snprintf(text + used, size - used, "%s", line);
+	}
 	if (file)
 		fclose(file);
 	CU_ASSERT(used > 0 && used < size);
@@ -108,6 +125,8 @@ static void test_all(void)
 	CU_ASSERT_EQUAL(hnuma_region_of(memory, &place), -ENOENT);
 	check_unchanged(&state);
 	describe(memory, after, sizeof(after));
+	if (strcmp(before, after) != 0)
+		printf("\nbefore:\n%safter:\n%s", before, after);
 	CU_ASSERT_STRING_EQUAL(before, after);
 	CU_ASSERT(memory[0] == 0x5a && memcmp(memory, memory + 1, SIZE - 1) == 0);
 	unmap(memory);
