@@ -356,6 +356,7 @@ static bool try_operation(const struct operation *operation, enum fail_entry fir
 			  enum fail_entry last)
 {
 	struct check_state before;
+	int result;
 
 	if (operation->least_backing == HNUMA_BACKING_THP && !has_transparent_pages())
 		return false;
@@ -365,7 +366,10 @@ static bool try_operation(const struct operation *operation, enum fail_entry fir
 	/* Once with nothing failing: then what is made only once has been made. */
 	if (operation->prepare)
 		CU_ASSERT_EQUAL_FATAL(operation->prepare(), 0);
-	CU_ASSERT_EQUAL_FATAL(operation->run(), 0);
+	result = operation->run();
+	if (result)
+		printf("\n    %s, with nothing failing: %s ", operation->name, hnuma_errormsg());
+	CU_ASSERT_EQUAL_FATAL(result, 0);
 	if (operation->clean)
 		operation->clean();
 	check_snapshot(&before);
