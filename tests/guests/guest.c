@@ -362,6 +362,23 @@ long guest_set_pages(int node, unsigned long pages)
 	return read_count(path);
 }
 
+void guest_give_pages(const int *nodes, unsigned nr_nodes, unsigned long pages)
+{
+	for (unsigned i = 0; i < nr_nodes; i++)
+		if (guest_set_pages(nodes[i], pages) != (long)pages)
+			guest_die("%lu huge pages on node %d", pages, nodes[i]);
+}
+
+unsigned guest_nodes_with_memory(const struct guest_machine *machine, int nodes[GUEST_MAX_NODES])
+{
+	unsigned nr = 0;
+
+	for (unsigned i = 0; i < machine->nr_nodes; i++)
+		if (machine->nodes[i].has_memory && machine->nodes[i].is_allowed)
+			nodes[nr++] = machine->nodes[i].node;
+	return nr;
+}
+
 static unsigned count_entries(const char *path)
 {
 	DIR *directory = opendir(path);

@@ -52,6 +52,8 @@ struct guest_machine {
 
 /* Read /sys and /proc/self/status. */
 void guest_read_machine(struct guest_machine *machine);
+/* The numbers of the nodes that are allowed and have memory, ascending. Returns how many there are. */
+unsigned guest_nodes_with_memory(const struct guest_machine *machine, int nodes[GUEST_MAX_NODES]);
 
 /* Index of a node's number in the table, or -1. */
 int guest_index(const struct guest_machine *machine, int node);
@@ -86,6 +88,8 @@ int guest_move_pages(const void *address);
 long guest_free_pages(int node);
 /* Set the size of a node's hugetlb pool. Returns what it came to. */
 long guest_set_pages(int node, unsigned long pages);
+/* The same for some nodes, which must come to have so many. */
+void guest_give_pages(const int *nodes, unsigned nr_nodes, unsigned long pages);
 
 /* What must be the same afterwards. */
 struct guest_state {

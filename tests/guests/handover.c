@@ -184,29 +184,19 @@ static void hand_over(enum hnuma_backing least)
 	guest_check_state(&before);
 }
 
-/* So many free huge pages on each node. */
-static void give(unsigned long pages)
-{
-	for (unsigned i = 0; i < nr_nodes; i++)
-		if (guest_set_pages(nodes[i], pages) != (long)pages)
-			guest_die("%lu huge pages on node %d", pages, nodes[i]);
-}
-
 int main(void)
 {
 	guest_read_machine(&machine);
-	for (unsigned i = 0; i < machine.nr_nodes; i++)
-		if (machine.nodes[i].has_memory && machine.nodes[i].is_allowed)
-			nodes[nr_nodes++] = machine.nodes[i].node;
+	nr_nodes = guest_nodes_with_memory(&machine, nodes);
 	if (nr_nodes < 2)
 		guest_die("this wants two nodes with memory");
 	if (hnuma_topology_create(&topology)) {
 		printf("%s\n", hnuma_errormsg());
 		return 2;
 	}
-	give(16);
+	guest_give_pages(nodes, nr_nodes, 16);
 	hand_over(HNUMA_BACKING_HUGETLB);
-	give(0);
+	guest_give_pages(nodes, nr_nodes, 0);
 	hand_over(HNUMA_BACKING_BASE);
 	hnuma_topology_destroy(topology);
 	return guest_end();

@@ -44,17 +44,7 @@ static struct hnuma_nodeset set_of(const int *list, unsigned count)
 static void give(const unsigned long *pages)
 {
 	for (unsigned i = 0; i < nr_nodes; i++)
-		if (guest_set_pages(nodes[i], pages[i]) != (long)pages[i])
-			guest_die("%lu huge pages on node %d", pages[i], nodes[i]);
-}
-
-static void give_all(unsigned long pages)
-{
-	unsigned long each[GUEST_MAX_NODES];
-
-	for (unsigned i = 0; i < nr_nodes; i++)
-		each[i] = pages;
-	give(each);
+		guest_give_pages(&nodes[i], 1, pages[i]);
 }
 
 /* Print the nodes of the pages in a row: "0 1 0 1". */
@@ -243,7 +233,7 @@ static void prefer_pool(void)
 	int home = nodes[0];
 
 	guest_part("a preferring pool");
-	give_all(16);
+	guest_give_pages(nodes, nr_nodes, 16);
 	if (!pin_near(home)) {
 		guest_note("no CPU is near node %d: not shown here", home);
 		return;
@@ -287,7 +277,7 @@ static void weighted(void)
 	int error;
 
 	guest_part("weighted interleave on a bare mapping, 1 to 3");
-	give_all(16);
+	guest_give_pages(nodes, nr_nodes, 16);
 	memory = mmap(NULL, 8 * GUEST_HUGEPAGE, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
 	if (memory == MAP_FAILED)
@@ -317,29 +307,27 @@ static void weighted(void)
 int main(void)
 {
 	guest_read_machine(&machine);
-	for (unsigned i = 0; i < machine.nr_nodes; i++)
-		if (machine.nodes[i].has_memory && machine.nodes[i].is_allowed)
-			nodes[nr_nodes++] = machine.nodes[i].node;
+	nr_nodes = guest_nodes_with_memory(&machine, nodes);
 	if (nr_nodes < 2)
 		guest_die("this wants two nodes with memory");
 	if (hnuma_topology_create(&topology)) {
 		printf("%s\n", hnuma_errormsg());
 		return 2;
 	}
-	give_all(16);
+	guest_give_pages(nodes, nr_nodes, 16);
 	interleave(nodes, nr_nodes, HNUMA_BACKING_HUGETLB);
 	for (unsigned i = 0; i + 1 < nr_nodes; i++)
 		interleave(&nodes[i], 2, HNUMA_BACKING_HUGETLB);
 	interleave(nodes, 1, HNUMA_BACKING_HUGETLB);
 	interleave_arena();
-	give_all(0);
+	guest_give_pages(nodes, nr_nodes, 0);
 	interleave(nodes, nr_nodes, HNUMA_BACKING_THP);
 	interleave_with_a_gap();
 	for (unsigned available = 0; available <= 5; available++)
 		prefer(available);
 	prefer_pool();
 	weighted();
-	give_all(0);
+	guest_give_pages(nodes, nr_nodes, 0);
 	hnuma_topology_destroy(topology);
 	return guest_end();
 }

@@ -134,30 +134,20 @@ static void share(int node, int other_node, enum hnuma_backing least)
 	guest_check_state(&before);
 }
 
-/* So many free huge pages on each node. */
-static void give(unsigned long pages)
-{
-	for (unsigned i = 0; i < nr_nodes; i++)
-		if (guest_set_pages(nodes[i], pages) != (long)pages)
-			guest_die("%lu huge pages on node %d", pages, nodes[i]);
-}
-
 int main(void)
 {
 	guest_read_machine(&machine);
-	for (unsigned i = 0; i < machine.nr_nodes; i++)
-		if (machine.nodes[i].has_memory && machine.nodes[i].is_allowed)
-			nodes[nr_nodes++] = machine.nodes[i].node;
+	nr_nodes = guest_nodes_with_memory(&machine, nodes);
 	if (nr_nodes < 2)
 		guest_die("this wants two nodes with memory");
 	if (hnuma_topology_create(&topology)) {
 		printf("%s\n", hnuma_errormsg());
 		return 2;
 	}
-	give(NR_PAGES);
+	guest_give_pages(nodes, nr_nodes, NR_PAGES);
 	for (unsigned i = 0; i < nr_nodes; i++)
 		share(nodes[i], nodes[(i + 1) % nr_nodes], HNUMA_BACKING_HUGETLB);
-	give(0);
+	guest_give_pages(nodes, nr_nodes, 0);
 	for (unsigned i = 0; i < nr_nodes; i++)
 		share(nodes[i], nodes[(i + 1) % nr_nodes], HNUMA_BACKING_BASE);
 	hnuma_topology_destroy(topology);
