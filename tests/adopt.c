@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #include "tests/adopt.h"
+#include "tests/foreign.h"
 
 struct hnuma_topology *adopt_topology;
 int adopt_home;
@@ -159,4 +160,26 @@ void adopt_refuse(const int *fds, unsigned nr, int error, const char *words)
 	CU_ASSERT_PTR_NULL(manager);
 	check_message(words);
 	check_unchanged(&before);
+}
+
+void adopt_finish(struct hnuma_manager *manager)
+{
+	adopt_check_blocks(manager);
+	CU_ASSERT_EQUAL(hnuma_manager_destroy(manager), 0);
+	close(adopt_fd);
+}
+
+int adopt_main(const char *module, CU_TestInfo *tests)
+{
+	int code;
+
+	foreign_clean_environment();
+	if (hnuma_topology_create(&adopt_topology)) {
+		fprintf(stderr, "%s\n", hnuma_errormsg());
+		return 1;
+	}
+	adopt_home = check_home_node();
+	code = check_main(module, tests);
+	hnuma_topology_destroy(adopt_topology);
+	return code;
 }

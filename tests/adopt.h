@@ -23,7 +23,7 @@ struct adopt_block {
 	int class_index;
 };
 
-/* main()'s to set. */
+/* As adopt_main() sets them. */
 extern struct hnuma_topology *adopt_topology;
 extern int adopt_home;
 
@@ -51,7 +51,13 @@ unsigned char *adopt_block_at(const struct hnuma_manager *manager, int i);
 /* Are the blocks all there, and nothing else? Gives them back. */
 void adopt_check_blocks(struct hnuma_manager *manager);
 
+/* The same, and then the manager and its descriptor go. */
+void adopt_finish(struct hnuma_manager *manager);
+
 /* An adoption of these descriptors is refused, and leaves everything as it was. */
 void adopt_refuse(const int *fds, unsigned nr, int error, const char *words);
+
+/* check_main() with this system's topology, whatever hwloc's environment describes. */
+int adopt_main(const char *module, CU_TestInfo *tests);
 
 #endif

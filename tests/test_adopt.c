@@ -22,7 +22,6 @@
 #include "tests/adopt.h"
 #include "tests/fail_malloc.h"
 #include "tests/fail_sys.h"
-#include "tests/foreign.h"
 #include "tests/pass_fds.h"
 
 /* Every page can serve, but those that do not any more. */
@@ -96,16 +95,13 @@ static void test_environment(void)
 	manager = adopt_again();
 	unsetenv("HUGENUMA_HARDENED");
 	CU_ASSERT_EQUAL(hnuma_manager_config(manager)->flags, config.flags);
-	adopt_check_blocks(manager);
-	CU_ASSERT_EQUAL(hnuma_manager_destroy(manager), 0);
-	close(adopt_fd);
+	adopt_finish(manager);
 }
 
 /* Where there are no huge pages. */
 static void test_base_pages(void)
 {
 	struct hnuma_config config = adopt_config();
-	struct hnuma_manager *manager;
 	struct check_state before;
 
 	if (!check_hugepages_exactly(adopt_home, 0))
@@ -113,10 +109,7 @@ static void test_base_pages(void)
 	check_snapshot(&before);
 	config.least_backing = HNUMA_BACKING_BASE;
 	adopt_leave_one(&config);
-	manager = adopt_again();
-	adopt_check_blocks(manager);
-	CU_ASSERT_EQUAL(hnuma_manager_destroy(manager), 0);
-	close(adopt_fd);
+	adopt_finish(adopt_again());
 	check_unchanged(&before);
 }
 
@@ -134,11 +127,7 @@ static void test_generations(void)
 		CU_ASSERT_EQUAL(hnuma_manager_leave(adopt_again()), 0);
 		check_unchanged(&before);
 	}
-	struct hnuma_manager *manager = adopt_again();
-
-	adopt_check_blocks(manager);
-	CU_ASSERT_EQUAL(hnuma_manager_destroy(manager), 0);
-	close(adopt_fd);
+	adopt_finish(adopt_again());
 }
 
 /* What was destroyed is an empty one for who has its descriptors still. */
@@ -172,9 +161,7 @@ static void test_owner(void)
 	CU_ASSERT_EQUAL(hnuma_manager_leave(manager), 0);
 	manager = adopt_again();
 	adopt_refuse(&adopt_fd, 1, -EBUSY, "owns this memory");
-	adopt_check_blocks(manager);
-	CU_ASSERT_EQUAL(hnuma_manager_destroy(manager), 0);
-	close(adopt_fd);
+	adopt_finish(manager);
 }
 
 static void in_child(void *arg)
@@ -235,10 +222,7 @@ static void test_fork(void)
 	adopt_refuse(&adopt_fd, 1, -EBUSY, "owns this memory");
 	kill(owner, SIGKILL);
 	CU_ASSERT_EQUAL(waitpid(owner, &status, 0), owner);
-	manager = adopt_again();
-	adopt_check_blocks(manager);
-	CU_ASSERT_EQUAL(hnuma_manager_destroy(manager), 0);
-	close(adopt_fd);
+	adopt_finish(adopt_again());
 	/* Its child has a mapping of the memory until it ends, and the other end of the socket. */
 	close(sockets[1]);
 	close(outliving[0]);
@@ -461,10 +445,7 @@ static void test_hooks(void)
 	hooks.struct_size = 3;
 	CU_ASSERT_EQUAL(hnuma_manager_adopt(&manager, adopt_topology, &adopt_fd, 1, &hooks),
 			-EINVAL);
-	manager = adopt_again();
-	adopt_check_blocks(manager);
-	CU_ASSERT_EQUAL(hnuma_manager_destroy(manager), 0);
-	close(adopt_fd);
+	adopt_finish(adopt_again());
 }
 
 /* Each call of the kernel fails, and each allocation, once and from there on: the next try finds everything. */
@@ -502,10 +483,7 @@ static void test_each_call_fails(void)
 	}
 	fail_sys_remove();
 	CU_ASSERT(nr_failed > 20);
-	manager = adopt_again();
-	adopt_check_blocks(manager);
-	CU_ASSERT_EQUAL(hnuma_manager_destroy(manager), 0);
-	close(adopt_fd);
+	adopt_finish(adopt_again());
 }
 
 /* A page with a memory error, on kernels that keep it in its file. */
@@ -521,11 +499,7 @@ static void test_damaged_page(void)
 	adopt_refuse(&adopt_fd, 1, -EIO, "damaged");
 	CU_ASSERT(fail_sys_end());
 	fail_sys_remove();
-	struct hnuma_manager *manager = adopt_again();
-
-	adopt_check_blocks(manager);
-	CU_ASSERT_EQUAL(hnuma_manager_destroy(manager), 0);
-	close(adopt_fd);
+	adopt_finish(adopt_again());
 }
 
 /* Leave fails, and is tried again; until then the manager has an owner. */
@@ -546,10 +520,7 @@ static void test_leave_fails(void)
 	CU_ASSERT_EQUAL(hnuma_manager_fds(manager, NULL, 0), -EINVAL);
 	adopt_refuse(&adopt_fd, 1, -EBUSY, "owns this memory");
 	CU_ASSERT_EQUAL(hnuma_manager_leave(manager), 0);
-	manager = adopt_again();
-	adopt_check_blocks(manager);
-	CU_ASSERT_EQUAL(hnuma_manager_destroy(manager), 0);
-	close(adopt_fd);
+	adopt_finish(adopt_again());
 }
 
 int main(void)
@@ -574,15 +545,6 @@ int main(void)
 		{"leave fails", test_leave_fails},
 		CU_TEST_INFO_NULL,
 	};
-	int code;
 
-	foreign_clean_environment();
-	if (hnuma_topology_create(&adopt_topology)) {
-		fprintf(stderr, "%s\n", hnuma_errormsg());
-		return 1;
-	}
-	adopt_home = check_home_node();
-	code = check_main("adopt", tests);
-	hnuma_topology_destroy(adopt_topology);
-	return code;
+	return adopt_main("adopt", tests);
 }

@@ -561,16 +561,8 @@ int main(void)
 #endif
 		CU_TEST_INFO_NULL,
 	};
-	int code;
 
 	account = mmap(NULL, sizeof(*account), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 		       -1, 0);
-	if (account == MAP_FAILED || hnuma_topology_create(&adopt_topology)) {
-		fprintf(stderr, "%s\n", hnuma_errormsg());
-		return 1;
-	}
-	adopt_home = check_home_node();
-	code = check_main("adopt killed", tests);
-	hnuma_topology_destroy(adopt_topology);
-	return code;
+	return account == MAP_FAILED ? 1 : adopt_main("adopt killed", tests);
 }

@@ -409,15 +409,6 @@ int main(void)
 		{"another machine's topology", test_foreign},
 		CU_TEST_INFO_NULL,
 	};
-	int code;
 
-	foreign_clean_environment();
-	if (hnuma_topology_create(&adopt_topology)) {
-		fprintf(stderr, "%s\n", hnuma_errormsg());
-		return 1;
-	}
-	adopt_home = check_home_node();
-	code = check_main("adopt refused", tests);
-	hnuma_topology_destroy(adopt_topology);
-	return code;
+	return adopt_main("adopt refused", tests);
 }
