@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * lib/handover.c - the headers by which a shared manager is known to the next process: written, read
- * and judged. Calls plan.c and numa/owner.
+ * and judged. Calls plan.c, numa/owner and numa/random.
  */
 #include "config.h"
 
@@ -14,6 +14,7 @@
 #include "lib/pool_books.h"
 #include "lib/pool_cache.h"
 #include "numa/error.h"
+#include "numa/random.h"
 
 /* FNV-1a, of 64 bits. */
 static uint64_t mix(const void *bytes, size_t size)
@@ -79,7 +80,7 @@ int hnuma_handover_offer(struct hnuma_manager *manager)
 
 	/* All of it: the sum goes over what lies between the fields, too. */
 	memset(&header, 0, sizeof(header));
-	error = hnuma_owner_draw(&header.manager);
+	error = hnuma_random_draw(&header.manager, "number");
 	if (!error)
 		error = hnuma_owner_take(&manager->owner,
 					 hnuma_region_fd(manager->ground.regions[0]));

@@ -14,6 +14,7 @@
 #include "numa/error.h"
 #include "numa/harden.h"
 #include "numa/process.h"
+#include "numa/random.h"
 #include "numa/rseq.h"
 
 #define BOOK_PAGE ((size_t)4096)
@@ -256,7 +257,7 @@ static int harden(struct hnuma_pool *pool, uint64_t *key, const struct hnuma_poo
 	pool->is_poisoning = false;
 	pool->hygiene = HNUMA_HYGIENE_NEVER;
 	if (!past)
-		return hnuma_harden_key(key);
+		return hnuma_random_draw(key, "key for a hardened pool");
 	*key = past->key;
 	return 0;
 }

@@ -115,15 +115,3 @@ void hnuma_owner_leave(struct hnuma_owner *owner)
 	pthread_mutex_unlock(&lock);
 	pthread_setcancelstate(previous, &previous);
 }
-
-int hnuma_owner_draw(uint64_t *number)
-{
-	int previous, error;
-
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &previous);
-	error = hnuma_sys.random(number, sizeof(*number));
-	pthread_setcancelstate(previous, &previous);
-	return error ? hnuma_error_set(error, "getrandom() gave no number: %s",
-				       hnuma_strerror(error))
-		     : 0;
-}

@@ -42,9 +42,6 @@ int hnuma_owner_take(struct hnuma_owner *owner, int fd);
 /* Be the owner no more. Nothing, where the owner is none. */
 void hnuma_owner_leave(struct hnuma_owner *owner);
 
-/* A number for what is owned, as good as never given twice. Returns 0, or an error with the message set. */
-int hnuma_owner_draw(uint64_t *number);
-
 /*
  * file.c: read the first bytes of a shared region's file, without mapping it.
  *
