@@ -139,8 +139,6 @@ int hnuma_manager_adopt(struct hnuma_manager **out, const struct hnuma_topology 
 		*out = manager;
 		return 0;
 	}
-	/* Undo cannot go back on its way: what the kernel refuses once, it is asked twice. */
-	if (hnuma_manager_end(manager))
-		(void)hnuma_manager_end(manager);
+	hnuma_manager_undo(manager);
 	return error;
 }

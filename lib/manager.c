@@ -206,6 +206,12 @@ int hnuma_manager_end(struct hnuma_manager *manager)
 	return 0;
 }
 
+void hnuma_manager_undo(struct hnuma_manager *manager)
+{
+	if (hnuma_manager_end(manager))
+		(void)hnuma_manager_end(manager);
+}
+
 int hnuma_manager_create(struct hnuma_manager **out, const struct hnuma_topology *topology,
 			 const struct hnuma_config *config)
 {
@@ -224,9 +230,7 @@ int hnuma_manager_create(struct hnuma_manager **out, const struct hnuma_topology
 	if (!error)
 		error = hnuma_manager_furnish(manager, NULL);
 	if (error) {
-		/* Undo cannot go back on its way: what the kernel refuses once, it is asked twice. */
-		if (hnuma_manager_end(manager))
-			(void)hnuma_manager_end(manager);
+		hnuma_manager_undo(manager);
 		return error;
 	}
 	if (manager->plan->config.flags & HNUMA_SHARED)

@@ -57,6 +57,12 @@ int hnuma_manager_furnish(struct hnuma_manager *manager, const struct hnuma_pool
  */
 int hnuma_manager_end(struct hnuma_manager *manager);
 
+/*
+ * The same where nobody can be told of a failure, as the making of the manager has failed: what the kernel
+ * refuses once, it is asked twice.
+ */
+void hnuma_manager_undo(struct hnuma_manager *manager);
+
 /* Returns 0, or -EBUSY with the message set: scratch spaces are held or pinned, or blocks are out. */
 int hnuma_manager_check_idle(const struct hnuma_manager *manager, bool with_blocks);
 
