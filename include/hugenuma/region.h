@@ -116,8 +116,9 @@ HNUMA_API HNUMA_MUST_CHECK int hnuma_region_create(struct hnuma_region **out,
 						   const struct hnuma_region_attr *attr);
 
 /*
- * Give the memory back, unless it is the caller's own (hnuma_region_wrap()). On failure (the kernel cannot unmap for want of memory or mappings: -ENOMEM)
- * the region is as it was, but for its hooks, which have run, and a second try may work.
+ * Give the memory back, unless it is the caller's own (hnuma_region_wrap()). On failure (the kernel cannot
+ * unmap for want of memory or mappings: -ENOMEM) the region is as it was, but for its hooks, which have
+ * run, and a second try may work.
  *
  * Returns 0, -ENOMEM, -EBUSY (in a hook), -EOWNERDEAD (in a child of fork()).
  */
