@@ -101,8 +101,8 @@ static void add_pages(struct text *text, const struct hnuma_plan *plan, unsigned
 {
 	const struct hnuma_plan_node *node = &plan->nodes[index];
 	uint64_t pages = wanted_pages(plan, node->node, node->pages_total);
-	const char *whole_machine = "/proc/sys/vm/nr_hugepages";
-	char file[128];
+	const bool is_known = hnuma_topology_is_known(topology);
+	char file[96];
 
 	if (pages == node->pages_total)
 		return;
@@ -111,15 +111,15 @@ static void add_pages(struct text *text, const struct hnuma_plan *plan, unsigned
 	    " are free%s\n",
 	    node->node, node->pages_needed, node->pages_free, node->pages_total,
 	    plan->shortages[index].unreserved ? ", some of them promised to other mappings" : "");
-	if (hnuma_topology_is_known(topology)) {
-		hnuma_hugepages_node_file(node->node, file, sizeof(file));
+	hnuma_hugepages_file(is_known ? node->node : HNUMA_NODE_NONE, file, sizeof(file));
+	if (is_known) {
 		add(text, "echo %" PRIu64 " > %s\n", pages, file);
 		add_boot_line(text, plan, topology);
 		return;
 	}
 	/* The count may not be known either: then a plain number could take pages away from others. */
-	add(text, "echo $(($(cat %s) + %" PRIu64 ")) > %s\n", whole_machine,
-	    pages - node->pages_total, whole_machine);
+	add(text, "echo $(($(cat %s) + %" PRIu64 ")) > %s\n", file, pages - node->pages_total,
+	    file);
 }
 
 static void add_limit(struct text *text, const struct hnuma_limit_change *change, const char *what)

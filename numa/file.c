@@ -19,6 +19,7 @@
 #include <hugenuma.h>
 
 #include "numa/error.h"
+#include "numa/hugepages.h"
 #include "numa/owner.h"
 #include "numa/region.h"
 #include "numa/sys.h"
@@ -31,19 +32,22 @@
 
 static int explain_map(const struct hnuma_request *request, bool is_hugetlb, int error)
 {
+	char file[96];
+
 	if (!is_hugetlb)
 		return hnuma_error_set(error, "mmap of a file of %zu bytes: %s",
 				       request->size_bytes, hnuma_strerror(error));
 	/* The counts were in order a moment ago. */
 	if (error == -ENOMEM && hnuma_limit_check_hugetlb(request, true))
 		return error;
+	hnuma_hugepages_file(HNUMA_NODE_NONE, file, sizeof(file));
 	return hnuma_error_set(
 		error,
 		"mmap of %zu pages of 2 MB: %s (too few are free and "
-		"unpromised, of which `echo N > /proc/sys/vm/nr_hugepages` sets aside "
+		"unpromised, of which `echo N > %s` sets aside "
 		"N in all; or a limit stands in the way: sysctl vm.max_map_count, or one that "
 		"cannot be seen from here)",
-		request->size_bytes / HNUMA_HUGEPAGE, hnuma_strerror(error));
+		request->size_bytes / HNUMA_HUGEPAGE, hnuma_strerror(error), file);
 }
 
 int hnuma_file_map(struct hnuma_region *region, const struct hnuma_request *request, int fd,

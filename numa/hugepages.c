@@ -88,10 +88,14 @@ int hnuma_hugepages_read_machine(struct hnuma_hugepages_machine *pages)
 	return read_counts(MACHINE "/" PAGE_SIZE, counts, sizeof(counts) / sizeof(counts[0]));
 }
 
-void hnuma_hugepages_node_file(int node, char *path, unsigned size)
+void hnuma_hugepages_file(int node, char *path, unsigned size)
 {
-	char directory[96];
+	char directory[96] = MACHINE "/" PAGE_SIZE;
+	struct hnuma_hugepages_machine pages;
 
-	node_directory(node, directory, sizeof(directory));
+	if (node >= 0)
+		node_directory(node, directory, sizeof(directory));
+	else if (hnuma_hugepages_read_machine(&pages))
+		snprintf(directory, sizeof(directory), "/proc/sys/vm");
 	snprintf(path, size, "%s/nr_hugepages", directory);
 }

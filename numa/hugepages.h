@@ -44,10 +44,12 @@ int hnuma_hugepages_read_node(int node, struct hnuma_hugepages_node *pages);
 int hnuma_hugepages_read_machine(struct hnuma_hugepages_machine *pages);
 
 /*
- * The file to which the number of a node's pages is written: for messages and advice.
+ * The file to which the number of pages is written: for messages and advice.
  *
+ * @node  negative: the file that spreads them over all nodes. Without /sys that is one of /proc, which
+ *        is of the default size; so that it is right where that is 2 MB, which it mostly is.
  * @path  receives it; cut when size is less than 96.
  */
-void hnuma_hugepages_node_file(int node, char *path, unsigned size);
+void hnuma_hugepages_file(int node, char *path, unsigned size);
 
 #endif

@@ -21,7 +21,6 @@
 #include "numa/region.h"
 
 #define THP_DIRECTORY "/sys/kernel/mm/transparent_hugepage"
-#define MACHINE_FILE  "/proc/sys/vm/nr_hugepages"
 
 static uint64_t difference(uint64_t a, uint64_t b)
 {
@@ -44,15 +43,17 @@ static int check_machine_pages(const struct hnuma_request *request,
 	uint64_t unpromised = difference(machine->free, machine->reserved);
 	uint64_t file_value = machine->total - machine->surplus + needed - unpromised;
 	struct hnuma_hugepages_node pages;
-	char path[96] = MACHINE_FILE;
+	int node = HNUMA_NODE_NONE;
+	char path[96];
 
 	if (needed <= unpromised + surplus_room(machine))
 		return 0;
 	/* More pages for one node are best made there. */
 	if (request->node >= 0 && !hnuma_hugepages_read_node(request->node, &pages)) {
-		hnuma_hugepages_node_file(request->node, path, sizeof(path));
+		node = request->node;
 		file_value = pages.total - pages.surplus + needed - unpromised;
 	}
+	hnuma_hugepages_file(node, path, sizeof(path));
 	return hnuma_error_set(-ENOMEM,
 			       "%llu pages of 2 MB are needed, and this machine has %llu free, of "
 			       "which %llu are promised to other mappings: echo %llu > %s",
@@ -78,7 +79,7 @@ static int check_node_pages(const struct hnuma_request *request,
 	missing = difference(needed, pages.free);
 	if (difference(needed, unpromised) > missing)
 		missing = difference(needed, unpromised);
-	hnuma_hugepages_node_file(request->node, path, sizeof(path));
+	hnuma_hugepages_file(request->node, path, sizeof(path));
 	return hnuma_error_set(-ENOMEM,
 			       "%llu pages of 2 MB are needed, and node %d has %llu free (of "
 			       "%llu): echo %llu > %s",

@@ -96,14 +96,28 @@ static void test_made_up_machine(void)
 
 static void test_file_name(void)
 {
+	static const struct fake_file machine[] = {
+		{MACHINE "nr_hugepages", "1\n", 0},
+		{MACHINE "free_hugepages", "1\n", 0},
+		{MACHINE "resv_hugepages", "0\n", 0},
+		{MACHINE "surplus_hugepages", "0\n", 0},
+		{MACHINE "nr_overcommit_hugepages", "0\n", 0},
+		{NULL, NULL, 0},
+	};
 	char path[96], small[8];
 
-	hnuma_hugepages_node_file(0, path, sizeof(path));
+	hnuma_hugepages_file(0, path, sizeof(path));
 	CU_ASSERT_STRING_EQUAL(path, PAGES(0) "nr_hugepages");
-	hnuma_hugepages_node_file(INT_MIN, path, sizeof(path));
-	CU_ASSERT(strstr(path, "/nr_hugepages") != NULL);
-	hnuma_hugepages_node_file(0, small, sizeof(small));
+	hnuma_hugepages_file(0, small, sizeof(small));
 	CU_ASSERT_STRING_EQUAL(small, "/sys/de");
+	/* That of 2 MB by name: /proc/sys/vm has the count of the default size, which may be 1 GB. */
+	fake_files_begin(machine, true);
+	hnuma_hugepages_file(HNUMA_NODE_NONE, path, sizeof(path));
+	CU_ASSERT_STRING_EQUAL(path, MACHINE "nr_hugepages");
+	fake_files_begin(machine + 5, true);
+	hnuma_hugepages_file(HNUMA_NODE_NONE, path, sizeof(path));
+	CU_ASSERT_STRING_EQUAL(path, "/proc/sys/vm/nr_hugepages");
+	fake_files_end();
 }
 
 /* A count of /proc/meminfo, such as "HugePages_Free:". */

@@ -241,6 +241,21 @@ static void test_promised(void)
 	close(fd);
 }
 
+/* Interleaved pages may lie on any node: the file is that of all nodes, of 2 MB by its name. */
+static void test_interleaved(void)
+{
+	struct hnuma_region_attr attr = make_attr(HNUMA_BACKING_HUGETLB);
+	struct hnuma_region *region;
+
+	/* With several nodes the kernel counts the pages of all. */
+	if (hnuma_topology_nr_nodes(topology) > 1 || !check_hugepages_exactly(home, 0))
+		return;
+	attr.policy = HNUMA_POLICY_INTERLEAVE;
+	hnuma_nodeset_add(&attr.nodes, home);
+	CU_ASSERT_EQUAL(hnuma_region_create(&region, topology, &attr), -ENOMEM);
+	check_message("> /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages");
+}
+
 /* No mapping may ever fail over another one: kernels before 6.12 would leave a hole. */
 static int nr_fixed_failures;
 
@@ -411,6 +426,7 @@ int main(void)
 		{"a limit on reservations that cannot be read", test_hidden_reservations},
 		{"counts that cannot be read (row 7)", test_counts_hidden},
 		{"pages that are promised to others", test_promised},
+		{"interleaved, and too few pages", test_interleaved},
 		{"no mapping fails over another", test_no_hole},
 		{"address space runs out", test_addresses},
 		{"more memory than there is", test_too_much_memory},
