@@ -62,7 +62,6 @@ int hnuma_hugepages_read_node(int node, struct hnuma_hugepages_node *pages)
 	const struct count counts[] = {
 		{"nr_hugepages", &pages->total},
 		{"free_hugepages", &pages->free},
-		{"surplus_hugepages", &pages->surplus},
 	};
 	char directory[96];
 	int error;

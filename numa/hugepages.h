@@ -16,7 +16,6 @@
 struct hnuma_hugepages_node {
 	uint64_t total; /* in the node's pool, surplus ones included */
 	uint64_t free;	/* of these, in nobody's mapping or file; some may be promised (reserved) */
-	uint64_t surplus; /* of these, beyond what the administrator set aside */
 };
 
 /* Of the whole machine; in pages. What mappings without page yet were promised is known here only. */

@@ -36,12 +36,16 @@ static uint64_t surplus_room(const struct hnuma_hugepages_machine *machine)
 	return difference(machine->overcommit, machine->surplus);
 }
 
+/*
+ * In both commands the number counts the surplus pages that are in use, too: a larger number makes these
+ * ordinary ones before it makes any new ones.
+ */
 static int check_machine_pages(const struct hnuma_request *request,
 			       const struct hnuma_hugepages_machine *machine)
 {
 	uint64_t needed = request->size_bytes / HNUMA_HUGEPAGE;
 	uint64_t unpromised = difference(machine->free, machine->reserved);
-	uint64_t file_value = machine->total - machine->surplus + needed - unpromised;
+	uint64_t file_value = machine->total + needed - unpromised;
 	struct hnuma_hugepages_node pages;
 	int node = HNUMA_NODE_NONE;
 	char path[96];
@@ -51,7 +55,7 @@ static int check_machine_pages(const struct hnuma_request *request,
 	/* More pages for one node are best made there. */
 	if (request->node >= 0 && !hnuma_hugepages_read_node(request->node, &pages)) {
 		node = request->node;
-		file_value = pages.total - pages.surplus + needed - unpromised;
+		file_value = pages.total + needed - unpromised;
 	}
 	hnuma_hugepages_file(node, path, sizeof(path));
 	return hnuma_error_set(-ENOMEM,
@@ -85,7 +89,7 @@ static int check_node_pages(const struct hnuma_request *request,
 			       "%llu): echo %llu > %s",
 			       (unsigned long long)needed, request->node,
 			       (unsigned long long)pages.free, (unsigned long long)pages.total,
-			       (unsigned long long)(pages.total - pages.surplus + missing), path);
+			       (unsigned long long)(pages.total + missing), path);
 }
 
 static int check_cgroup(const struct hnuma_request *request, enum hnuma_cgroup_kind kind)

@@ -25,7 +25,6 @@ static void test_made_up_node(void)
 	static const struct fake_file files[] = {
 		{PAGES(252) "nr_hugepages", "12\n", 0},
 		{PAGES(252) "free_hugepages", "7\n", 0},
-		{PAGES(252) "surplus_hugepages", "2\n", 0},
 		/* A node of a kernel without such pages. */
 		{NODE(1) "/cpulist", "\n", 0},
 		/* One that is not ours to read, one that is half there, one that is no number. */
@@ -48,11 +47,10 @@ static void test_made_up_node(void)
 	CU_ASSERT_EQUAL(hnuma_hugepages_read_node(252, &pages), 0);
 	CU_ASSERT_EQUAL(pages.total, 12);
 	CU_ASSERT_EQUAL(pages.free, 7);
-	CU_ASSERT_EQUAL(pages.surplus, 2);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		memset(&pages, 0xff, sizeof(pages));
 		CU_ASSERT_EQUAL(hnuma_hugepages_read_node(cases[i].node, &pages), cases[i].error);
-		CU_ASSERT(pages.total == 0 && pages.free == 0 && pages.surplus == 0);
+		CU_ASSERT(pages.total == 0 && pages.free == 0);
 	}
 	fake_files_end();
 }
@@ -132,7 +130,7 @@ static uint64_t meminfo(const char *key)
 static void test_this_machine(void)
 {
 	struct hnuma_hugepages_machine machine;
-	struct hnuma_hugepages_node sum = {0, 0, 0}, pages;
+	struct hnuma_hugepages_node sum = {0, 0}, pages;
 
 	if (!check_hugepages(3))
 		return;
@@ -147,11 +145,9 @@ static void test_this_machine(void)
 			continue;
 		sum.total += pages.total;
 		sum.free += pages.free;
-		sum.surplus += pages.surplus;
 	}
 	CU_ASSERT_EQUAL(sum.total, machine.total);
 	CU_ASSERT_EQUAL(sum.free, machine.free);
-	CU_ASSERT_EQUAL(sum.surplus, machine.surplus);
 }
 
 /* Counts are never kept: a change is seen at the next call. */

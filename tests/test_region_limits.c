@@ -241,6 +241,32 @@ static void test_promised(void)
 	close(fd);
 }
 
+/* The command counts surplus pages in use, which a larger number first makes ordinary ones. */
+static void test_surplus(void)
+{
+	static const char pool[] = "/sys/kernel/mm/hugepages/hugepages-2048kB";
+	static const char file[] = "nr_overcommit_hugepages";
+	struct hnuma_region_attr attr = make_attr(HNUMA_BACKING_HUGETLB);
+	struct hnuma_region *surplus = NULL, *region = NULL;
+	char before[32], path[100];
+	const char *command;
+
+	if (!check_hugepages_exactly(home, 0))
+		return;
+	snprintf(path, sizeof(path), "%s/%s", pool, file);
+	snprintf(before, sizeof(before), "%s", check_read_file(path));
+	CU_ASSERT(check_write_file(pool, file, "4"));
+	CU_ASSERT_EQUAL(hnuma_region_create(&surplus, topology, &attr), 0);
+	CU_ASSERT(check_write_file(pool, file, "0"));
+	CU_ASSERT_EQUAL(refused(), -ENOMEM);
+	command = strstr(hnuma_errormsg(), "echo ");
+	CU_ASSERT_EQUAL(system(command ? command : "false"), 0);
+	CU_ASSERT_EQUAL(hnuma_region_create(&region, topology, &attr), 0);
+	CU_ASSERT(check_write_file(pool, file, before));
+	CU_ASSERT_EQUAL(hnuma_region_destroy(region), 0);
+	CU_ASSERT_EQUAL(hnuma_region_destroy(surplus), 0);
+}
+
 /* Interleaved pages may lie on any node: the file is that of all nodes, of 2 MB by its name. */
 static void test_interleaved(void)
 {
@@ -426,6 +452,7 @@ int main(void)
 		{"a limit on reservations that cannot be read", test_hidden_reservations},
 		{"counts that cannot be read (row 7)", test_counts_hidden},
 		{"pages that are promised to others", test_promised},
+		{"surplus pages in use", test_surplus},
 		{"interleaved, and too few pages", test_interleaved},
 		{"no mapping fails over another", test_no_hole},
 		{"address space runs out", test_addresses},
