@@ -26,6 +26,13 @@ bool hnuma_maps_parse_kb(const char *line, const char *key, size_t *bytes)
 	return true;
 }
 
+bool hnuma_maps_parse_huge(const char *line, size_t *bytes)
+{
+	return hnuma_maps_parse_kb(line, "AnonHugePages:", bytes) ||
+	       hnuma_maps_parse_kb(line, "ShmemPmdMapped:", bytes) ||
+	       hnuma_maps_parse_kb(line, "FilePmdMapped:", bytes);
+}
+
 bool hnuma_maps_parse_range(const char *line, uintptr_t *begin, uintptr_t *end)
 {
 	char *rest;

@@ -22,6 +22,12 @@ bool hnuma_maps_parse_range(const char *line, uintptr_t *begin, uintptr_t *end);
 bool hnuma_maps_parse_kb(const char *line, const char *key, size_t *bytes);
 
 /*
+ * How much of a mapping is in huge pages that are none of hugetlb: private, of shared memory, or of a
+ * file. A line of smaps has one of them; they are to be added up. False for any other line.
+ */
+bool hnuma_maps_parse_huge(const char *line, size_t *bytes);
+
+/*
  * What a line of numa_maps says of the nodes, one after the other.
  *
  * @at     the line; then what the previous call returned.

@@ -124,7 +124,7 @@ static void take_line(struct found *found, const char *line)
 	struct hnuma_placement *placement = &found->region.placement;
 	size_t bytes;
 
-	if (hnuma_maps_parse_kb(line, "AnonHugePages:", &bytes))
+	if (hnuma_maps_parse_huge(line, &bytes))
 		found->huge_bytes += bytes;
 	else if (hnuma_maps_parse_kb(line, "KernelPageSize:", &bytes) && bytes &&
 		 (!placement->page_size || bytes < placement->page_size))

@@ -56,9 +56,7 @@ static void read_line(struct mapping *mapping, const char *line)
 
 	if (hnuma_maps_parse_kb(line, "KernelPageSize:", &bytes))
 		mapping->page_size = bytes;
-	else if (hnuma_maps_parse_kb(line, "AnonHugePages:", &bytes) ||
-		 hnuma_maps_parse_kb(line, "ShmemPmdMapped:", &bytes) ||
-		 hnuma_maps_parse_kb(line, "FilePmdMapped:", &bytes))
+	else if (hnuma_maps_parse_huge(line, &bytes))
 		mapping->thp_bytes += bytes;
 	else if (strncmp(line, "VmFlags:", strlen("VmFlags:")) == 0)
 		mapping->is_hugetlb = strstr(line, " ht");

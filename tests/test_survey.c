@@ -173,6 +173,31 @@ static void test_told(void)
 	hnuma_survey_destroy(survey);
 }
 
+/* Shared memory has huge pages of another name. */
+static void test_shared(void)
+{
+	static const struct fake_file files[] = {
+		{"/proc/7/smaps",
+		 "20000000-20400000 rw-s 00000000 00:01 5  /memfd:hugenuma:arena:node0 (deleted)\n"
+		 "KernelPageSize:        4 kB\nAnonHugePages:         0 kB\n"
+		 "ShmemPmdMapped:     4096 kB\nFilePmdMapped:         0 kB\nVmFlags: rd wr sh\n",
+		 0},
+		{"/proc/7/numa_maps",
+		 "20000000 bind=static:0 file=/memfd:hugenuma:arena:node0 dirty=1024 N0=1024 "
+		 "kernelpagesize_kB=4\n",
+		 0},
+		{NULL, NULL, 0}};
+	struct hnuma_survey *survey;
+
+	fake_files_begin(files, true);
+	survey = look(7);
+	fake_files_end();
+	CU_ASSERT_EQUAL(region_at(survey, 0).backing, HNUMA_BACKING_THP);
+	CU_ASSERT_EQUAL(region_at(survey, 0).placement.page_size, HNUMA_HUGEPAGE);
+	expect_placement(survey, 0, 2, 0, 0);
+	hnuma_survey_destroy(survey);
+}
+
 /* A page that moved was told of twice; a kernel without NUMA tells nothing. */
 static void test_unknown(void)
 {
@@ -282,6 +307,7 @@ int main(void)
 	CU_TestInfo tests[] = {
 		{"one's own regions", test_own},
 		{"what the files tell", test_told},
+		{"shared memory", test_shared},
 		{"what they do not tell", test_unknown},
 		{"refusals", test_refusals},
 		{"lines", test_lines},
