@@ -152,21 +152,14 @@ static int read_smaps(struct hnuma_survey *survey, struct hnuma_procfs_lines *li
 /* The nodes over which numa_maps says that a mapping is interleaved: "interleave=static:0,2-3". */
 static void parse_policy(const char *line, struct hnuma_nodeset *nodes)
 {
-	char list[256];
 	const char *policy = strstr(line, " interleave");
-	size_t length;
 
 	if (!policy)
 		return;
 	policy += 1 + strcspn(policy + 1, ": ");
-	if (*policy != ':')
-		return;
-	length = strcspn(policy + 1, " ");
-	if (length >= sizeof(list))
-		return;
-	memcpy(list, policy + 1, length);
-	list[length] = '\0';
-	(void)hnuma_topology_parse_list(list, nodes);
+	/* The list ends at the next blank, where it is taken for one with something behind it. */
+	if (*policy == ':')
+		(void)hnuma_topology_parse_list(policy + 1, nodes);
 }
 
 static int read_numa_maps(struct hnuma_survey *survey, struct hnuma_procfs_lines *lines)
@@ -198,15 +191,20 @@ static int read_numa_maps(struct hnuma_survey *survey, struct hnuma_procfs_lines
 	return more < 0 ? more : 0;
 }
 
-/* Is anything wanted? An unbound region is at home everywhere. */
+/* An unbound region is at home everywhere. */
 static bool is_wanted(const struct found *found, int node)
+{
+	if (found->region.node >= 0)
+		return node == found->region.node;
+	return !found->region.is_interleaved || hnuma_nodeset_has(&found->wanted, node);
+}
+
+/* Is it known where the pages should be? Of an interleaved region only its policy tells. */
+static bool has_wish(const struct found *found)
 {
 	static const struct hnuma_nodeset none;
 
-	if (found->region.node >= 0)
-		return node == found->region.node;
-	return memcmp(&found->wanted, &none, sizeof(none)) == 0 ||
-	       hnuma_nodeset_has(&found->wanted, node);
+	return !found->region.is_interleaved || memcmp(&found->wanted, &none, sizeof(none)) != 0;
 }
 
 /* From bytes to pages. */
@@ -238,6 +236,8 @@ static void sum_up(struct found *found)
 		placement->pages_here = placement->pages_elsewhere = 0;
 		memset(found->bytes_on, 0, sizeof(found->bytes_on));
 	}
+	if (!has_wish(found))
+		placement->pages_here = placement->pages_elsewhere = 0;
 	placement->pages_unknown =
 		placement->pages_total - placement->pages_here - placement->pages_elsewhere;
 }

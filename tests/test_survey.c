@@ -198,6 +198,35 @@ static void test_shared(void)
 	hnuma_survey_destroy(survey);
 }
 
+/* An interleaved region over many nodes; and one whose policy nobody tells, which proves nothing. */
+static void test_interleaved(void)
+{
+	static const char smaps_text[] =
+		"50000000-50400000 rw-s 00000000 00:11 29  /memfd:hugenuma:a:interleave (deleted)\n"
+		"KernelPageSize:     2048 kB\nVmFlags: ht\n"
+		"60000000-60200000 rw-s 00000000 00:11 30  /memfd:hugenuma:b:interleave (deleted)\n"
+		"KernelPageSize:     2048 kB\nVmFlags: ht\n";
+	char numa_text[1024] = "50000000 interleave=static:0";
+	const struct fake_file files[] = {{"/proc/7/smaps", smaps_text, 0},
+					  {"/proc/7/numa_maps", numa_text, 0},
+					  {NULL, NULL, 0}};
+	struct hnuma_survey *survey;
+	size_t used = strlen(numa_text);
+
+	for (int node = 2; node < 200; node += 2)
+		used += (size_t)snprintf(numa_text + used, sizeof(numa_text) - used, ",%d", node);
+	snprintf(numa_text + used, sizeof(numa_text) - used,
+		 " file=/memfd:hugenuma:a huge N1=1 N198=1 kernelpagesize_kB=2048\n"
+		 "60000000 default file=/memfd:hugenuma:b huge N1=1 kernelpagesize_kB=2048\n");
+	fake_files_begin(files, true);
+	survey = look(7);
+	fake_files_end();
+	expect_placement(survey, 0, 1, 1, 0);
+	expect_placement(survey, 1, 0, 0, 1);
+	CU_ASSERT_EQUAL(hnuma_survey_pages_on(survey, 1, 1), 1);
+	hnuma_survey_destroy(survey);
+}
+
 /* A page that moved was told of twice; a kernel without NUMA tells nothing. */
 static void test_unknown(void)
 {
@@ -308,6 +337,7 @@ int main(void)
 		{"one's own regions", test_own},
 		{"what the files tell", test_told},
 		{"shared memory", test_shared},
+		{"interleaved memory", test_interleaved},
 		{"what they do not tell", test_unknown},
 		{"refusals", test_refusals},
 		{"lines", test_lines},
