@@ -47,7 +47,8 @@ static void begin_mapping(struct mapping *mapping, const struct hnuma_region *re
 	mapping->begin = begin;
 	mapping->end = end;
 	mapping->common_bytes = from < to ? to - from : 0;
-	mapping->is_usable = strstr(line, " rw");
+	/* Behind the addresses, and nowhere else: a file's name can look so, too. */
+	mapping->is_usable = strncmp(line + strcspn(line, " "), " rw", 3) == 0;
 }
 
 static void read_line(struct mapping *mapping, const char *line)

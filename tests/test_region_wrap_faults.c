@@ -76,6 +76,22 @@ static void test_mappings(void)
 	refuse(memory, &attr, -EFAULT, "only ");
 }
 
+/* A file whose name looks like the rights that its mapping has not. */
+static void test_name(void)
+{
+	struct hnuma_region_attr attr = make_attr();
+	int fd = memfd_create("x rw-s", MFD_CLOEXEC);
+	unsigned char *memory;
+
+	CU_ASSERT_FATAL(fd >= 0);
+	CU_ASSERT_EQUAL(ftruncate(fd, (off_t)SIZE), 0);
+	memory = map(MAP_SHARED, fd);
+	CU_ASSERT_EQUAL(mprotect(memory, SIZE, PROT_READ), 0);
+	refuse(memory, &attr, -EFAULT, "not mapped for both");
+	unmap(memory);
+	close(fd);
+}
+
 /* In another region, one of ours or one that was wrapped. */
 static void test_overlap(void)
 {
@@ -201,6 +217,7 @@ int main(void)
 	CU_TestInfo tests[] = {
 		{"bad arguments", test_arguments},
 		{"what is not mapped (row 42)", test_mappings},
+		{"a name like rights", test_name},
 		{"in another region", test_overlap},
 		{"unmapped meanwhile", test_unmapped},
 		{"hooks", test_hooks},
