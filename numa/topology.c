@@ -109,19 +109,15 @@ unsigned hnuma_topology_node_nr_cpus(const struct hnuma_topology *topology, int 
 /* The nodes that are allowed now. */
 static void find_allowed(const struct hnuma_topology *topology, struct hnuma_nodeset *allowed)
 {
-	struct hnuma_nodeset now = {{0}};
-	char text[2048];
-	bool has_changed = false;
+	struct hnuma_nodeset now;
 
 	memset(allowed, 0, sizeof(*allowed));
 	for (unsigned i = 0; i < topology->nr_nodes; i++)
 		if (topology->nodes[i].is_allowed)
 			hnuma_nodeset_add(allowed, topology->nodes[i].number);
-	/* A kernel without cpusets has no such line, and allows all. */
-	if (topology->is_this_system && topology->is_known &&
-	    hnuma_topology_read_status("Mems_allowed_list", text, sizeof(text)) == 0)
-		has_changed = hnuma_topology_parse_list(text, &now);
-	for (size_t i = 0; has_changed && i < sizeof(now.bits) / sizeof(now.bits[0]); i++)
+	if (!topology->is_this_system || !topology->is_known || !hnuma_topology_read_allowed(&now))
+		return;
+	for (size_t i = 0; i < sizeof(now.bits) / sizeof(now.bits[0]); i++)
 		allowed->bits[i] &= now.bits[i];
 }
 

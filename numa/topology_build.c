@@ -36,11 +36,29 @@ static int compare_nodes(const void *a, const void *b)
 	return (x->number > y->number) - (x->number < y->number);
 }
 
+/*
+ * Which nodes does the cpuset allow? hwloc looks for it below the mounted control groups, and takes all
+ * for allowed where it is not shown there, as in many containers; the kernel's own word is always right.
+ */
+static void find_allowed_nodes(const struct hnuma_topology *topology, struct hnuma_nodeset *allowed)
+{
+	hwloc_const_bitmap_t by_hwloc = hwloc_topology_get_allowed_nodeset(topology->hwloc);
+	struct hnuma_nodeset now;
+	bool is_told =
+		topology->is_this_system && topology->is_known && hnuma_topology_read_allowed(&now);
+
+	memset(allowed, 0, sizeof(*allowed));
+	for (int node = 0; node < HNUMA_MAX_NODES; node++)
+		if (!topology->is_known || (hwloc_bitmap_isset(by_hwloc, (unsigned)node) &&
+					    (!is_told || hnuma_nodeset_has(&now, node))))
+			hnuma_nodeset_add(allowed, node);
+}
+
 /* Fill in nodes and index_of_node. */
 static int build_nodes(struct hnuma_topology *topology)
 {
-	hwloc_const_bitmap_t allowed = hwloc_topology_get_allowed_nodeset(topology->hwloc);
 	int nr = hwloc_get_nbobjs_by_type(topology->hwloc, HWLOC_OBJ_NUMANODE);
+	struct hnuma_nodeset allowed;
 	hwloc_obj_t object = NULL;
 
 	if (nr < 1 || nr > HNUMA_MAX_NODES)
@@ -50,6 +68,7 @@ static int build_nodes(struct hnuma_topology *topology)
 	topology->nodes = calloc((size_t)nr, sizeof(*topology->nodes));
 	if (!topology->nodes)
 		return no_memory();
+	find_allowed_nodes(topology, &allowed);
 	while ((object = hwloc_get_next_obj_by_type(topology->hwloc, HWLOC_OBJ_NUMANODE, object))) {
 		struct hnuma_node *node = &topology->nodes[topology->nr_nodes++];
 
@@ -61,8 +80,7 @@ static int build_nodes(struct hnuma_topology *topology)
 		node->number = (int)object->os_index;
 		node->memory_bytes = object->attr->numanode.local_memory;
 		node->has_memory = node->memory_bytes > 0;
-		node->is_allowed =
-			!topology->is_known || hwloc_bitmap_isset(allowed, object->os_index);
+		node->is_allowed = hnuma_nodeset_has(&allowed, node->number);
 		node->hugepages = count_hugepages(object);
 	}
 	qsort(topology->nodes, topology->nr_nodes, sizeof(*topology->nodes), compare_nodes);

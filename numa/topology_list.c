@@ -155,3 +155,15 @@ int hnuma_topology_read_status(const char *key, char *value, size_t size)
 		return -ENOENT;
 	return result < 0 ? result : 0;
 }
+
+bool hnuma_topology_read_allowed(struct hnuma_nodeset *nodes)
+{
+	char text[HNUMA_PROCFS_LINE_MAX];
+
+	memset(nodes, 0, sizeof(*nodes));
+	if (hnuma_topology_read_status("Mems_allowed_list", text, sizeof(text)) == 0 &&
+	    hnuma_topology_parse_list(text, nodes))
+		return true;
+	memset(nodes, 0, sizeof(*nodes));
+	return false;
+}

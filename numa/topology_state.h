@@ -103,4 +103,11 @@ int hnuma_topology_parse_cpus(const char *text, hwloc_bitmap_t cpus);
  */
 int hnuma_topology_read_status(const char *key, char *value, size_t size);
 
+/*
+ * topology_list.c: the nodes that this process may have memory of now, by its cpuset.
+ *
+ * False, and no node, where the kernel does not tell: one without cpusets has no such line, and allows all.
+ */
+bool hnuma_topology_read_allowed(struct hnuma_nodeset *nodes);
+
 #endif

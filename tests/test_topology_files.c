@@ -19,6 +19,7 @@
 
 #include "numa/topology.h"
 #include "tests/check.h"
+#include "tests/fake_files.h"
 #include "tests/foreign.h"
 
 struct expected_node {
@@ -210,6 +211,33 @@ static void test_claim(void)
 	CU_ASSERT_EQUAL_FATAL(foreign_create(&topology, "HWLOC_THISSYSTEM", "0"), 0);
 	CU_ASSERT_FALSE(hnuma_topology_is_this_system(topology));
 	hnuma_topology_destroy(topology);
+}
+
+/*
+ * A cpuset that no mounted control group shows, of which hwloc knows nothing. All that a thread gets by
+ * being where it is comes from a node that is allowed.
+ */
+static void test_hidden_cpuset(void)
+{
+	static const struct fake_file files[] = {
+		{"/proc/self/status", "Mems_allowed_list:\t2\n", 0},
+		{NULL, NULL, 0},
+	};
+	struct hnuma_topology *topology;
+
+	setenv("HWLOC_THISSYSTEM", "1", 1);
+	fake_files_begin(files, false);
+	CU_ASSERT_EQUAL_FATAL(
+		foreign_create(&topology, "HWLOC_SYNTHETIC",
+			       "node:2(indexes=1,2 memory=8192) pu:1(indexes=8000,8001)"),
+		0);
+	unsetenv("HWLOC_THISSYSTEM");
+	CU_ASSERT_TRUE(hnuma_topology_is_this_system(topology));
+	CU_ASSERT_EQUAL(hnuma_topology_node_of_cpu(topology, 8001), 2);
+	CU_ASSERT_EQUAL(hnuma_topology_node_of_cpu(topology, 8000), 2);
+	CU_ASSERT_EQUAL(hnuma_current_node(topology), 2);
+	hnuma_topology_destroy(topology);
+	fake_files_end();
 }
 
 /* HWLOC_COMPONENTS says which variables count; those that do not may be broken. */
@@ -440,6 +468,7 @@ int main(void)
 		{"synthetic", test_synthetic},
 		{"synthetic, and too large", test_too_large},
 		{"HWLOC_THISSYSTEM", test_claim},
+		{"a hidden cpuset", test_hidden_cpuset},
 		{"HWLOC_COMPONENTS", test_components},
 		{"HWLOC_FSROOT", test_fsroot},
 		{"HWLOC_FSROOT with a cpuset", test_fsroot_cpuset},
