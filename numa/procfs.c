@@ -7,6 +7,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "numa/procfs.h"
@@ -15,12 +16,15 @@
 /* A signal may come at any time; only a kernel that never gets anywhere needs an end to it. */
 #define INTERRUPTS_MAX 100000
 
-static int open_file(const char *path)
+static int open_file(const char *path, int *cancel_state)
 {
 	int fd = -EINTR;
 
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, cancel_state);
 	for (int tries = 0; fd == -EINTR && tries < INTERRUPTS_MAX; tries++)
 		fd = hnuma_sys.open(path);
+	if (fd < 0)
+		pthread_setcancelstate(*cancel_state, cancel_state);
 	return fd;
 }
 
@@ -37,19 +41,20 @@ static ssize_t read_file(int fd, void *buffer, size_t size)
  * Not again after EINTR: Linux has closed the descriptor by then, and its number may be another
  * file's already.
  */
-static void close_file(int fd)
+static void close_file(int fd, int cancel_state)
 {
 	(void)hnuma_sys.close(fd);
+	pthread_setcancelstate(cancel_state, &cancel_state);
 }
 
 ssize_t hnuma_procfs_read(const char *path, char *text, size_t size)
 {
 	size_t used = 0;
 	ssize_t got = 0;
-	int fd;
+	int fd, cancel_state;
 
 	text[0] = '\0';
-	fd = open_file(path);
+	fd = open_file(path, &cancel_state);
 	if (fd < 0)
 		return fd;
 	/* One byte more than fits as text tells a file that just fits from one that does not. */
@@ -59,7 +64,7 @@ ssize_t hnuma_procfs_read(const char *path, char *text, size_t size)
 			break;
 		used += (size_t)got;
 	}
-	close_file(fd);
+	close_file(fd, cancel_state);
 	if (got < 0) {
 		text[0] = '\0';
 		return got;
@@ -125,7 +130,7 @@ int hnuma_procfs_open(struct hnuma_procfs_lines *lines, const char *path)
 	lines->is_skipping = false;
 	lines->begin = 0;
 	lines->end = 0;
-	lines->fd = open_file(path);
+	lines->fd = open_file(path, &lines->cancel_state);
 	return lines->fd < 0 ? lines->fd : 0;
 }
 
@@ -200,6 +205,6 @@ int hnuma_procfs_next(struct hnuma_procfs_lines *lines, const char **line)
 
 void hnuma_procfs_close(struct hnuma_procfs_lines *lines)
 {
-	close_file(lines->fd);
+	close_file(lines->fd, lines->cancel_state);
 	lines->fd = -1;
 }

@@ -4,7 +4,8 @@
  * large ones line by line.
  *
  * May be called from numa/. Opens and reads through hnuma_sys only, goes on after EINTR, allocates
- * nothing, sets no message (the caller knows what the file was wanted for).
+ * nothing, sets no message (the caller knows what the file was wanted for). From where a file is opened
+ * until it is closed the thread cannot be cancelled: its descriptor would stay open.
  */
 #ifndef HNUMA_NUMA_PROCFS_H
 #define HNUMA_NUMA_PROCFS_H
@@ -51,6 +52,7 @@ int hnuma_procfs_parse_number(const char *text, uint64_t *number, const char **e
  */
 struct hnuma_procfs_lines {
 	int fd;
+	int cancel_state; /* the thread's, before */
 	bool is_at_end;	  /* read() has answered 0, or failed */
 	bool is_skipping; /* the rest of a line that was too long is still to come */
 	size_t begin;	  /* of what was read and not yet given */

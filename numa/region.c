@@ -244,7 +244,7 @@ int hnuma_region_wrap(struct hnuma_region **out, const struct hnuma_topology *to
 	if (!attr || !address)
 		return hnuma_error_set(-EINVAL, "hnuma_region_wrap: %s is NULL",
 				       attr ? "address" : "attr");
-	/* Reading files is where a thread can be cancelled; a descriptor would stay open. */
+	/* In a hook there may be points where a thread can be cancelled; the region would stay half made. */
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &previous);
 	error = hnuma_hooks_refuse("hnuma_region_wrap");
 	/* A struct of another library is refused with the others. */

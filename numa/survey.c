@@ -9,7 +9,6 @@
  */
 #include "config.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -277,7 +276,7 @@ static int read_all(struct hnuma_survey *survey)
 int hnuma_survey_create(struct hnuma_survey **out, int pid)
 {
 	struct hnuma_survey *survey;
-	int error, previous;
+	int error;
 
 	if (!out)
 		return hnuma_error_set(-EINVAL, "out is NULL");
@@ -289,10 +288,7 @@ int hnuma_survey_create(struct hnuma_survey **out, int pid)
 	if (!survey)
 		return hnuma_remote_explain(-ENOMEM, pid);
 	survey->pid = pid;
-	/* Reading files is where a thread can be cancelled; a descriptor would stay open. */
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &previous);
 	error = read_all(survey);
-	pthread_setcancelstate(previous, &previous);
 	if (error) {
 		hnuma_survey_destroy(survey);
 		return error;

@@ -7,6 +7,7 @@
  */
 #include "config.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,15 +34,11 @@ void hnuma_topology_destroy(struct hnuma_topology *topology)
 	free(topology);
 }
 
-int hnuma_topology_create(struct hnuma_topology **out)
+static int create(struct hnuma_topology **out)
 {
 	struct hnuma_topology *topology;
-	int error;
+	int error = hnuma_process_watch_forks();
 
-	if (!out)
-		return hnuma_error_set(-EINVAL, "out is NULL");
-	*out = NULL;
-	error = hnuma_process_watch_forks();
 	if (error)
 		return error;
 	topology = calloc(1, sizeof(*topology));
@@ -56,6 +53,20 @@ int hnuma_topology_create(struct hnuma_topology **out)
 	}
 	*out = topology;
 	return 0;
+}
+
+int hnuma_topology_create(struct hnuma_topology **out)
+{
+	int previous, error;
+
+	if (!out)
+		return hnuma_error_set(-EINVAL, "out is NULL");
+	*out = NULL;
+	/* A thread that was cancelled while hwloc reads files would leave them open, and all its memory. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &previous);
+	error = create(out);
+	pthread_setcancelstate(previous, &previous);
+	return error;
 }
 
 unsigned hnuma_topology_nr_nodes(const struct hnuma_topology *topology)

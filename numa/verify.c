@@ -12,7 +12,6 @@
 #include "config.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -253,8 +252,6 @@ static int verify(const struct hnuma_region *region, size_t offset, size_t size,
 int hnuma_region_verify_range(const struct hnuma_region *region, size_t offset, size_t size,
 			      struct hnuma_placement *placement)
 {
-	int previous, error;
-
 	if (!region || !placement)
 		return hnuma_error_set(-EINVAL, "hnuma_region_verify: %s is NULL",
 				       region ? "placement" : "region");
@@ -265,11 +262,7 @@ int hnuma_region_verify_range(const struct hnuma_region *region, size_t offset, 
 		return hnuma_error_set(-EINVAL,
 				       "%zu bytes from %zu on are beyond the region's %zu bytes",
 				       size, offset, region->size_bytes);
-	/* Reading files is where a thread can be cancelled; a descriptor would stay open. */
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &previous);
-	error = verify(region, offset, size, placement);
-	pthread_setcancelstate(previous, &previous);
-	return error;
+	return verify(region, offset, size, placement);
 }
 
 int hnuma_region_verify(const struct hnuma_region *region, struct hnuma_placement *placement)

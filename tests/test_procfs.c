@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -270,6 +271,70 @@ static void test_lines_fail(void)
 	check_unchanged(&before);
 }
 
+/* Somebody cancels the thread as soon as the file is open. */
+static int cancelling_open(const char *path)
+{
+	int fd = bent.real_open(path);
+
+	pthread_cancel(pthread_self());
+	return fd;
+}
+
+static void *read_number(void *arg)
+{
+	uint64_t *number = arg;
+
+	(void)hnuma_procfs_read_number("/f/number", number);
+	pthread_testcancel();
+	*number = 0;
+	return NULL;
+}
+
+static void *read_lines(void *arg)
+{
+	struct hnuma_procfs_lines lines;
+	const char *line;
+	uint64_t *number = arg;
+
+	if (hnuma_procfs_open(&lines, "/f/number") == 0) {
+		while (hnuma_procfs_next(&lines, &line) > 0)
+			*number += strlen(line);
+		hnuma_procfs_close(&lines);
+	}
+	pthread_testcancel();
+	*number = 0;
+	return NULL;
+}
+
+/* It goes on until the file is closed, and is cancelled then. */
+static void test_cancelled(void)
+{
+	static const struct fake_file one[] = {{"/f/number", "42\n", 0}, {NULL, NULL, 0}};
+	/* The first brings in what a thread needs to be cancelled at all. */
+	void *(*const readers[])(void *arg) = {read_number, read_number, read_lines};
+	static const uint64_t expected[] = {42, 42, 2};
+	struct check_state before;
+
+	fake_files_begin(one, true);
+	bend(64, 0, -1);
+	hnuma_sys.open = cancelling_open;
+	for (size_t i = 0; i < 3; i++) {
+		uint64_t number = 0;
+		pthread_t thread;
+		void *result;
+
+		if (i == 1)
+			check_snapshot(&before);
+		CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, readers[i], &number), 0);
+		CU_ASSERT_EQUAL(pthread_join(thread, &result), 0);
+		CU_ASSERT_PTR_EQUAL(result, PTHREAD_CANCELED);
+		CU_ASSERT_EQUAL(number, expected[i]);
+	}
+	check_unchanged(&before);
+	unbend();
+	fake_files_end();
+}
+
 /* A real file, larger than the buffer, gives the same as the C library's own reading. */
 static void test_real_file(void)
 {
@@ -303,6 +368,7 @@ int main(void)
 		{"lines", test_lines},
 		{"long lines", test_long_lines},
 		{"lines that fail", test_lines_fail},
+		{"cancelled while reading", test_cancelled},
 		{"a real file", test_real_file},
 		CU_TEST_INFO_NULL,
 	};

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -409,6 +410,32 @@ static void test_lists_written(void)
 	}
 }
 
+static void *create_cancelled(void *arg)
+{
+	struct hnuma_topology *topology, **made = arg;
+	int error;
+
+	pthread_cancel(pthread_self());
+	error = hnuma_topology_create(&topology);
+	*made = error ? NULL : topology;
+	pthread_testcancel();
+	return NULL;
+}
+
+/* Nothing of a topology is lost: the thread is cancelled when the call has returned. */
+static void test_cancelled(void)
+{
+	struct hnuma_topology *topology = NULL;
+	pthread_t thread;
+	void *result;
+
+	CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, create_cancelled, &topology), 0);
+	CU_ASSERT_EQUAL(pthread_join(thread, &result), 0);
+	CU_ASSERT_PTR_EQUAL(result, PTHREAD_CANCELED);
+	CU_ASSERT_PTR_NOT_NULL(topology);
+	hnuma_topology_destroy(topology);
+}
+
 int main(void)
 {
 	CU_TestInfo tests[] = {
@@ -420,6 +447,7 @@ int main(void)
 		{"the current node", test_current_node},
 		{"lists are read", test_lists_read},
 		{"lists are written", test_lists_written},
+		{"cancelled", test_cancelled},
 		CU_TEST_INFO_NULL,
 	};
 
