@@ -18,22 +18,22 @@
 #define LIMITLESS ((uint64_t)1 << 62)
 
 /* The controller of each kind, by which version 1 names its hierarchies. */
-static const char *const controller_of[] = {
-	[HNUMA_CGROUP_PAGES] = "hugetlb",
-	[HNUMA_CGROUP_RESERVATIONS] = "hugetlb",
-	[HNUMA_CGROUP_MEMORY] = "memory",
-};
+static const char *controller_of(enum hnuma_cgroup_kind kind)
+{
+	return kind == HNUMA_CGROUP_PAGES || kind == HNUMA_CGROUP_RESERVATIONS ? "hugetlb"
+									       : "memory";
+}
 
 /* The files of a group, by version and kind. */
 struct files {
-	const char *limit;
+	const char *limit; /* NULL: this version has no such limit */
 	const char *usage;
 	const char *stat; /* NULL: of what is used nothing can be reclaimed */
 	/* In it: what could be, what counts with that and could not, and what could be besides. */
 	const char *cache, *shmem, *slab;
 };
 
-static const struct files files_of[3][3] = {
+static const struct files files_of[3][5] = {
 	[1] =
 		{
 			[HNUMA_CGROUP_PAGES] = {.limit = "hugetlb.2MB.limit_in_bytes",
@@ -43,6 +43,10 @@ static const struct files files_of[3][3] = {
 			[HNUMA_CGROUP_MEMORY] = {"memory.limit_in_bytes", "memory.usage_in_bytes",
 						 "memory.stat", "total_cache ", "total_shmem ",
 						 NULL},
+			[HNUMA_CGROUP_MEMORY_AND_SWAP] = {"memory.memsw.limit_in_bytes",
+							  "memory.memsw.usage_in_bytes",
+							  "memory.stat", "total_cache ",
+							  "total_shmem ", NULL},
 		},
 	[2] =
 		{
@@ -52,6 +56,8 @@ static const struct files files_of[3][3] = {
 						       .usage = "hugetlb.2MB.rsvd.current"},
 			[HNUMA_CGROUP_MEMORY] = {"memory.max", "memory.current", "memory.stat",
 						 "file ", "shmem ", "slab_reclaimable "},
+			[HNUMA_CGROUP_SWAP] = {.limit = "memory.swap.max",
+					       .usage = "memory.swap.current"},
 		},
 };
 
@@ -369,9 +375,10 @@ static int look_through_mounts(char paths[3][HNUMA_CGROUP_PATH_MAX], enum hnuma_
 	if (result)
 		return result < 0 ? result : 0;
 	while ((result = hnuma_procfs_next(&lines, &line)) > 0) {
-		int version = hnuma_cgroup_parse_mount(line, controller_of[kind], root, point);
+		int version = hnuma_cgroup_parse_mount(line, controller_of(kind), root, point);
 
-		if (version && hnuma_cgroup_locate(root, point, paths[version], directory, &top))
+		if (version && files_of[version][kind].limit &&
+		    hnuma_cgroup_locate(root, point, paths[version], directory, &top))
 			look_upwards(directory, top, &files_of[version][kind], limit);
 	}
 	hnuma_procfs_close(&lines);
@@ -390,7 +397,7 @@ int hnuma_cgroup_tightest(enum hnuma_cgroup_kind kind, struct hnuma_cgroup_limit
 	int error;
 
 	set_limitless(limit);
-	error = find_membership(controller_of[kind], paths);
+	error = find_membership(controller_of(kind), paths);
 	if (!error && (paths[1][0] || paths[2][0]))
 		error = look_through_mounts(paths, kind, limit);
 	if (error)

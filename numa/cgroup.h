@@ -29,6 +29,9 @@ enum hnuma_cgroup_kind {
 	HNUMA_CGROUP_RESERVATIONS =
 		1,		 /* what is promised: hugetlb.2MB.rsvd.max, .rsvd.limit_in_bytes */
 	HNUMA_CGROUP_MEMORY = 2, /* all other memory: memory.max, .limit_in_bytes */
+	/* What of that may be swapped out: version 2 counts it for itself, version 1 with the memory. */
+	HNUMA_CGROUP_SWAP = 3,		  /* memory.swap.max; of version 1 nothing */
+	HNUMA_CGROUP_MEMORY_AND_SWAP = 4, /* memory.memsw.limit_in_bytes; of version 2 nothing */
 };
 
 struct hnuma_cgroup_limit {

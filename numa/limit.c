@@ -200,21 +200,36 @@ static uint64_t read_free_swap_kb(void)
 	return number;
 }
 
-/* Beyond a control group's limit on memory the kernel would kill one of its processes. */
-static int check_memory_cgroup(const struct hnuma_request *request, uint64_t swap_kb)
+static int check_memory_limit(const struct hnuma_request *request, enum hnuma_cgroup_kind kind,
+			      uint64_t swap_kb)
 {
 	struct hnuma_cgroup_limit limit;
 
-	if (hnuma_cgroup_tightest(HNUMA_CGROUP_MEMORY, &limit) || !limit.is_limited ||
+	if (hnuma_cgroup_tightest(kind, &limit) || !limit.is_limited ||
 	    request->size_bytes / 1024 <= limit.headroom_bytes / 1024 + swap_kb)
 		return 0;
 	return hnuma_error_set(
 		-ENOMEM,
-		"%zu bytes are needed, and the control group's limit on memory leaves %llu (%llu "
+		"%zu bytes are needed, and the control group's limit on memory%s leaves %llu (%llu "
 		"of %llu in use): echo %llu > %s",
-		request->size_bytes, (unsigned long long)limit.headroom_bytes,
-		(unsigned long long)limit.usage_bytes, (unsigned long long)limit.limit_bytes,
+		request->size_bytes, kind == HNUMA_CGROUP_MEMORY_AND_SWAP ? " and swap" : "",
+		(unsigned long long)limit.headroom_bytes, (unsigned long long)limit.usage_bytes,
+		(unsigned long long)limit.limit_bytes,
 		(unsigned long long)(limit.usage_bytes + request->size_bytes), limit.path);
+}
+
+/* Beyond a control group's limit on memory the kernel would kill one of its processes. */
+static int check_memory_cgroup(const struct hnuma_request *request, uint64_t swap_kb)
+{
+	struct hnuma_cgroup_limit swap;
+	int error;
+
+	/* What the machine has may not be the group's to use. */
+	if (!hnuma_cgroup_tightest(HNUMA_CGROUP_SWAP, &swap) &&
+	    swap.headroom_bytes / 1024 < swap_kb)
+		swap_kb = swap.headroom_bytes / 1024;
+	error = check_memory_limit(request, HNUMA_CGROUP_MEMORY, swap_kb);
+	return error ? error : check_memory_limit(request, HNUMA_CGROUP_MEMORY_AND_SWAP, 0);
 }
 
 int hnuma_limit_check_memory(const struct hnuma_request *request)

@@ -375,6 +375,36 @@ static void test_memory(void)
 	fake_files_end();
 }
 
+/* Swap: a limit of its own in version 2, one with the memory in version 1. */
+static void test_swap(void)
+{
+	static const struct fake_file version_2[] = {
+		{"/proc/self/cgroup", "0::/a\n", 0},
+		{"/proc/self/mountinfo", "30 22 0:26 / /c rw - cgroup2 cgroup2 rw\n", 0},
+		{"/c/a/memory.swap.max", "10485760\n", 0},
+		{"/c/a/memory.swap.current", "2097152\n", 0},
+		{"/c/a/memory.memsw.limit_in_bytes", "1\n", 0},
+		{NULL, NULL, 0},
+	};
+	static const struct fake_file version_1[] = {
+		{"/proc/self/cgroup", "4:memory:/a\n", 0},
+		{"/proc/self/mountinfo", "34 25 0:29 / /c rw - cgroup cgroup rw,memory\n", 0},
+		{"/c/a/memory.memsw.limit_in_bytes", "104857600\n", 0},
+		{"/c/a/memory.memsw.usage_in_bytes", "83886080\n", 0},
+		{"/c/a/memory.stat", "total_cache 20971520\ntotal_shmem 0\n", 0},
+		{"/c/a/memory.swap.max", "1\n", 0},
+		{NULL, NULL, 0},
+	};
+
+	fake_files_begin(version_2, true);
+	check_limit(HNUMA_CGROUP_SWAP, 10, 2, 8, "/c/a/memory.swap.max");
+	check_limitless(HNUMA_CGROUP_MEMORY_AND_SWAP, 0);
+	fake_files_begin(version_1, true);
+	check_limit(HNUMA_CGROUP_MEMORY_AND_SWAP, 100, 60, 40, "/c/a/memory.memsw.limit_in_bytes");
+	check_limitless(HNUMA_CGROUP_SWAP, 0);
+	fake_files_end();
+}
+
 /* Version 1, beside a version 2 that has not got the controller; a container's view of it. */
 static void test_version_1_and_hybrid(void)
 {
@@ -553,6 +583,7 @@ int main(void)
 		{"junk", test_junk},
 		{"version 2", test_version_2},
 		{"memory", test_memory},
+		{"swap", test_swap},
 		{"version 1 and hybrid", test_version_1_and_hybrid},
 		{"both", test_both},
 		{"ties and gaps", test_ties_and_gaps},

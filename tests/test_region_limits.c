@@ -27,6 +27,7 @@
 #include "numa/region.h"
 #include "tests/check.h"
 #include "tests/fail_sys.h"
+#include "tests/fake_files.h"
 #include "tests/hugetlb_group.h"
 
 #define PAGE	 HNUMA_HUGEPAGE
@@ -359,6 +360,49 @@ static void test_too_much_memory(void)
 	check_unchanged(&before);
 }
 
+/* Swap that the machine has and the control group may not use. */
+static void test_limited_swap(void)
+{
+	static const struct fake_file files[] = {
+		{"/proc/meminfo", "MemFree: 67108864 kB\nSwapFree: 67108864 kB\n", 0},
+		{"/proc/self/cgroup", "0::/a\n", 0},
+		{"/proc/self/mountinfo", "30 22 0:26 / /c rw - cgroup2 cgroup2 rw\n", 0},
+		{"/c/a/memory.max", "10485760\n", 0},
+		{"/c/a/memory.current", "8388608\n", 0},
+		{"/c/a/memory.swap.max", "5242880\n", 0},
+		{"/c/a/memory.swap.current", "1048576\n", 0},
+		{NULL, NULL, 0},
+	};
+	static const struct fake_file version_1[] = {
+		{"/proc/meminfo", "MemFree: 67108864 kB\nSwapFree: 67108864 kB\n", 0},
+		{"/proc/self/cgroup", "4:memory:/a\n", 0},
+		{"/proc/self/mountinfo", "30 22 0:26 / /c rw - cgroup none rw,memory\n", 0},
+		{"/c/a/memory.limit_in_bytes", "10485760\n", 0},
+		{"/c/a/memory.usage_in_bytes", "8388608\n", 0},
+		{"/c/a/memory.memsw.limit_in_bytes", "15728640\n", 0},
+		{"/c/a/memory.memsw.usage_in_bytes", "9437184\n", 0},
+		{NULL, NULL, 0},
+	};
+	struct hnuma_region_attr attr = make_attr(HNUMA_BACKING_BASE);
+	struct hnuma_region *region;
+
+	if (!check_hugepages_exactly(home, 0))
+		return;
+	/* Six MB are left to either: two of memory and four of swap. */
+	for (unsigned i = 0; i < 2; i++) {
+		fake_files_begin(i ? version_1 : files, false);
+		attr.size = 4 * PAGE;
+		CU_ASSERT_EQUAL(hnuma_region_create(&region, topology, &attr), -ENOMEM);
+		check_message(i ? "limit on memory and swap leaves 6291456 (9437184 of 15728640 in "
+				  "use): echo 17825792 > /c/a/memory.memsw.limit_in_bytes"
+				: "limit on memory leaves 2097152");
+		attr.size = 3 * PAGE;
+		CU_ASSERT_EQUAL_FATAL(hnuma_region_create(&region, topology, &attr), 0);
+		CU_ASSERT_EQUAL(hnuma_region_destroy(region), 0);
+		fake_files_end();
+	}
+}
+
 /* Pitfall 7: a container's profile refuses the policy calls and move_pages, for real. */
 static void forbid_policy_calls(void)
 {
@@ -457,6 +501,7 @@ int main(void)
 		{"no mapping fails over another", test_no_hole},
 		{"address space runs out", test_addresses},
 		{"more memory than there is", test_too_much_memory},
+		{"a limit on swap", test_limited_swap},
 		{"a container that refuses binding", test_container},
 		{"a system without topology (row 35)", test_unknown_topology},
 		CU_TEST_INFO_NULL,
