@@ -103,27 +103,22 @@ static unsigned nr_caches(const struct hnuma_pool_attr *attr, const struct hnuma
 int hnuma_pool_need(const struct hnuma_pool_attr *attr, const struct hnuma_service *service,
 		    unsigned index, struct hnuma_pool_need *need)
 {
-	/* Block numbers have 32 bits and count KB. */
-	const size_t most = (size_t)1 << (32 + HNUMA_BLOCK_SHIFT);
+	/* Block numbers have 32 bits and count KB. Behind each block of a hardened pool lies a guard. */
+	const bool is_hardened = attr->flags & HNUMA_HARDENED;
+	const size_t most = ((size_t)1 << (32 + HNUMA_BLOCK_SHIFT) >> is_hardened) - HNUMA_HUGEPAGE;
 	size_t bytes = attr->bytes_per_node;
 	int error = attr_check(attr);
 
 	if (error)
 		return error;
-	if ((bytes == 0 && default_bytes(attr->buffers_per_class, &bytes)) || bytes >= most)
+	if ((bytes == 0 && default_bytes(attr->buffers_per_class, &bytes)) || bytes > most)
 		return hnuma_error_set(-EOVERFLOW,
-				       "a pool of %zu buffers per class, or %zu bytes per node, is "
-				       "too large: a node's part must be below 4 TB",
-				       attr->buffers_per_class, attr->bytes_per_node);
+				       "a pool of %zu buffers per class, or %zu bytes per node, %s"
+				       "is too large: a node's part must be below 4 TB",
+				       attr->buffers_per_class, attr->bytes_per_node,
+				       is_hardened ? "and as much again for guards, " : "");
 	need->blocks = round_up(bytes, HNUMA_HUGEPAGE);
-	need->pages = need->blocks;
-	if (attr->flags & HNUMA_HARDENED)
-		need->pages *= 2; /* a guard behind each block */
-	if (need->pages >= most)
-		return hnuma_error_set(-EOVERFLOW,
-				       "a hardened pool of %zu bytes per node, with as much again "
-				       "for guards, is too large: a node's part must be below 4 TB",
-				       need->blocks);
+	need->pages = need->blocks << is_hardened;
 	need->books =
 		books_layout(nr_caches(attr, service, index), need->pages / HNUMA_HUGEPAGE).size;
 	return 0;

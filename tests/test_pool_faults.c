@@ -100,6 +100,15 @@ static void test_sizes_that_wrap(void)
 		attr.bytes_per_node = sizes[i];
 		refused(&attr, -EOVERFLOW);
 	}
+	/* What is too large when it is rounded up, and why. */
+	attr = attr_for_tests();
+	attr.bytes_per_node = ((size_t)1 << 42) - HNUMA_HUGEPAGE + 1;
+	refused(&attr, -EOVERFLOW);
+	CU_ASSERT_PTR_NULL(strstr(hnuma_errormsg(), "guards"));
+	attr.flags = HNUMA_HARDENED;
+	attr.bytes_per_node = ((size_t)1 << 41) - HNUMA_HUGEPAGE + 1;
+	refused(&attr, -EOVERFLOW);
+	check_message("as much again for guards");
 }
 
 /* Row 5. */
