@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lib/arena_state.h - what an arena is made of: for arena.c, lane.c, listing.c, observe.c and tests.
+ * lib/arena_state.h - what an arena is made of: for arena.c, lane.c, listing.c, observe_books.c and tests.
  *
  *	word:	 63            40 39                                    0
  *		| allocations    | cursor: lines from the base           |

@@ -29,7 +29,7 @@ static uint32_t mix(const size_t *numbers, size_t nr)
 	return sum;
 }
 
-/* Every field that observe.c reads. The first number stands for what they mean: change it with that. */
+/* Every field that observe_books.c reads. The first number stands for what they mean: change it with that. */
 static const size_t arena_layout[] = {
 	1,
 	HNUMA_ARENA_LINE_BITS,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * lib/pool_books.h - what a pool writes down, and where. For lib/pool*.c, and for listing.c and
- * observe.c, which tell others of it.
+ * observe_books.c, which tell others of it.
  *
  * On every served node (a "home"), in that node's region:
  *

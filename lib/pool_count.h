@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * lib/pool_count.h - how the statistics of a class follow from a depot and its caches: for this
- * process's own (pool_stats.c) and for copies of another's (observe.c).
+ * process's own (pool_stats.c) and for copies of another's (observe_books.c).
  *
  * begin, then each cache, then end. Header only.
  *

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lib/space.h - what a scratch is made of: for scratch.c, space.c, claim.c, listing.c, observe.c
+ * lib/space.h - what a scratch is made of: for scratch.c, space.c, claim.c, listing.c, observe_books.c
  * and tests.
  *
  *	region of node 0                          region of node 1
