@@ -22,10 +22,16 @@
 /* How often books that do not add up, because they are being written, are read again. */
 #define BOOKS_TRIES 16
 
-/* More than any machine has: a home's CPUs, a scratch's spaces. */
+/* More than any machine has: the CPUs of a pool, on all of its nodes, and a scratch's spaces. */
 #define CPUS_MAX   65536
 #define SPACES_MAX (1u << 20)
 #define CHUNK	   256 /* spaces or caches that are read at a time */
+
+/* How many caches a call may read still: whoever lies shall not keep his observer busy for hours. */
+struct patience {
+	unsigned once;
+	unsigned again;
+};
 
 /* The entry of an object whose books can be read here, or an error with its message. */
 static int find_entry(const struct hnuma_observer *observer, const struct hnuma_object *object,
@@ -141,19 +147,24 @@ static int count_caches(const struct hnuma_observer *observer, const struct hnum
  * rest, the last reading stands for the moment.
  */
 static int count_class(const struct hnuma_observer *observer, uint64_t address,
-		       unsigned class_index, struct hnuma_pool_class_stats *stats)
+		       unsigned class_index, struct patience *patience,
+		       struct hnuma_pool_class_stats *stats)
 {
+	unsigned *nr_left = &patience->once;
 	struct hnuma_home home;
 	uint64_t acquired;
 	int error;
 
-	for (int i = 0; i < BOOKS_TRIES; i++) {
+	for (int i = 0; i < BOOKS_TRIES; i++, nr_left = &patience->again) {
 		error = hnuma_observe_read(observer, address, &home, sizeof(home));
 		if (error)
 			return error;
-		if (home.nr_cpus > CPUS_MAX)
+		if (home.nr_cpus > *nr_left && i > 0)
+			break;
+		if (home.nr_cpus > *nr_left)
 			return hnuma_observe_refuse(observer,
 						    "a pool of more CPUs than there can be");
+		*nr_left -= home.nr_cpus;
 		hnuma_pool_count_begin(stats, &home.depots[class_index]);
 		error = count_caches(observer, &home, class_index, stats);
 		if (error)
@@ -197,6 +208,7 @@ int hnuma_observer_pool_class_stats(const struct hnuma_observer *observer,
 				    struct hnuma_pool_class_stats *stats)
 {
 	const struct hnuma_directory_entry *entry;
+	struct patience patience = {CPUS_MAX, CPUS_MAX};
 	unsigned nr_homes = 0, i = 0;
 	uint64_t homes = 0;
 	int *nodes, error = find_entry(observer, object, stats, HNUMA_OBJECT_POOL, &entry);
@@ -212,7 +224,7 @@ int hnuma_observer_pool_class_stats(const struct hnuma_observer *observer,
 			i++;
 		if (i < nr_homes)
 			error = count_class(observer, homes + i * sizeof(struct hnuma_home),
-					    (unsigned)class_index, stats);
+					    (unsigned)class_index, &patience, stats);
 	}
 	free(nodes);
 	error = conclude(observer, object, error);
@@ -225,6 +237,7 @@ int hnuma_observer_pool_stats(const struct hnuma_observer *observer,
 			      const struct hnuma_object *object, struct hnuma_pool_stats *stats)
 {
 	const struct hnuma_directory_entry *entry;
+	struct patience patience = {HNUMA_NR_CLASSES * CPUS_MAX, CPUS_MAX};
 	uint64_t homes = 0;
 	unsigned nr_homes = 0;
 	int *lost_pages, error = find_entry(observer, object, stats, HNUMA_OBJECT_POOL, &entry);
@@ -242,7 +255,7 @@ int hnuma_observer_pool_stats(const struct hnuma_observer *observer,
 
 		error = count_class(observer,
 				    homes + i / HNUMA_NR_CLASSES * sizeof(struct hnuma_home),
-				    i % HNUMA_NR_CLASSES, &one);
+				    i % HNUMA_NR_CLASSES, &patience, &one);
 		if (!error)
 			hnuma_pool_count_add(stats, i % HNUMA_NR_CLASSES, &one);
 	}

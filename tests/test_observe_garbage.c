@@ -15,6 +15,7 @@
 #include "lib/arena_state.h"
 #include "lib/pool_books.h"
 #include "lib/space.h"
+#include "numa/sys.h"
 #include "tests/check.h"
 #include "tests/observed.h"
 
@@ -201,6 +202,58 @@ static void test_impossible(void)
 	CU_ASSERT_EQUAL(hnuma_manager_destroy(manager), 0);
 }
 
+static ssize_t (*real_read)(int pid, void *buffer, size_t size, const struct iovec *ranges,
+			    unsigned nr_ranges);
+static unsigned nr_read; /* caches */
+
+/* Caches are read many at a time: all of them are empty. The rest as it is. */
+static ssize_t read_empty_caches(int pid, void *buffer, size_t size, const struct iovec *ranges,
+				 unsigned nr_ranges)
+{
+	if (nr_ranges == 1)
+		return real_read(pid, buffer, size, ranges, nr_ranges);
+	nr_read += nr_ranges;
+	memset(buffer, 0, size);
+	return (ssize_t)size;
+}
+
+/* Books that never add up, of as many CPUs as can be or more, do not keep an observer for ever. */
+static void test_endless(void)
+{
+	struct hnuma_manager *manager = make_manager();
+	struct hnuma_pool *pool = hnuma_manager_pool(manager);
+	struct hnuma_pool_class_stats class_stats;
+	struct hnuma_home *real = pool->homes;
+	struct hnuma_home liars[2] = {*real, *real};
+	struct hnuma_observer *observer;
+	struct hnuma_pool_stats stats;
+	struct objects objects;
+
+	CU_ASSERT_EQUAL_FATAL(hnuma_observer_open(&observer, getpid()), 0);
+	CU_ASSERT_EQUAL(list(observer, &objects), 0);
+	real_read = hnuma_sys.read_process;
+	hnuma_sys.read_process = read_empty_caches;
+	pool->homes = liars;
+	for (unsigned c = 0; c < HNUMA_NR_CLASSES; c++)
+		liars[0].depots[c].misses = liars[1].depots[c].misses = 1;
+	liars[0].nr_cpus = 65536;
+	CU_ASSERT_EQUAL(hnuma_observer_pool_class_stats(observer, &objects.pool, home,
+							HNUMA_CLASS_1K, &class_stats),
+			0);
+	CU_ASSERT_EQUAL(nr_read, 2 * 65536);
+	nr_read = 0;
+	CU_ASSERT_EQUAL(hnuma_observer_pool_stats(observer, &objects.pool, &stats), 0);
+	CU_ASSERT_EQUAL(nr_read, (HNUMA_NR_CLASSES + 1) * 65536);
+	pool->nr_homes = 2;
+	CU_ASSERT_EQUAL(hnuma_observer_pool_stats(observer, &objects.pool, &stats), -EUCLEAN);
+	check_message("more CPUs than there can be");
+	pool->nr_homes = 1;
+	pool->homes = real;
+	hnuma_sys.read_process = real_read;
+	hnuma_observer_close(observer);
+	CU_ASSERT_EQUAL(hnuma_manager_destroy(manager), 0);
+}
+
 /* A bool that is neither true nor false, which the compiler counts on never to be. */
 static void test_neither(void)
 {
@@ -228,11 +281,9 @@ static void test_neither(void)
 int main(void)
 {
 	CU_TestInfo tests[] = {
-		{"anything anywhere", test_garbage},
-		{"in the directory", test_directory},
-		{"impossible numbers", test_impossible},
-		{"neither true nor false", test_neither},
-		CU_TEST_INFO_NULL,
+		{"anything anywhere", test_garbage},	  {"in the directory", test_directory},
+		{"impossible numbers", test_impossible},  {"books that never add up", test_endless},
+		{"neither true nor false", test_neither}, CU_TEST_INFO_NULL,
 	};
 	int result;
 
