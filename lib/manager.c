@@ -267,14 +267,6 @@ int hnuma_manager_destroy(struct hnuma_manager *manager)
 	return error ? error : hnuma_manager_end(manager);
 }
 
-/* The index of a node that the caller named, or -ENODEV. */
-static int index_of(const struct hnuma_manager *manager, int node)
-{
-	if (node == HNUMA_NODE_LOCAL)
-		return (int)hnuma_service_here(&manager->ground.service);
-	return hnuma_service_index(&manager->ground.service, node);
-}
-
 struct hnuma_arena *hnuma_manager_arena(const struct hnuma_manager *manager, int node)
 {
 	int index;
@@ -287,7 +279,7 @@ struct hnuma_arena *hnuma_manager_arena(const struct hnuma_manager *manager, int
 		errno = EOWNERDEAD;
 		return NULL;
 	}
-	index = index_of(manager, node);
+	index = hnuma_service_index(&manager->ground.service, node);
 	if (index < 0) {
 		errno = ENODEV;
 		return NULL;
@@ -312,8 +304,10 @@ const struct hnuma_config *hnuma_manager_config(const struct hnuma_manager *mana
 
 const struct hnuma_region *hnuma_manager_region(const struct hnuma_manager *manager, int node)
 {
-	int index = manager && manager->arenas ? index_of(manager, node) : -ENODEV;
+	int index = -ENODEV;
 
+	if (manager && manager->arenas)
+		index = hnuma_service_index(&manager->ground.service, node);
 	if (index < 0) {
 		errno = ENODEV;
 		return NULL;

@@ -501,13 +501,9 @@ int hnuma_pool_destroy(struct hnuma_pool *pool)
 
 struct hnuma_home *hnuma_pool_home_of_node(const struct hnuma_pool *pool, int node)
 {
-	if (node == HNUMA_NODE_LOCAL)
-		return &pool->homes[hnuma_service_here(&pool->ground->service)];
-	for (unsigned i = 0; i < pool->nr_homes; i++) {
-		if (pool->homes[i].node == node)
-			return &pool->homes[i];
-	}
-	return NULL;
+	int index = hnuma_service_index(&pool->ground->service, node);
+
+	return index < 0 ? NULL : &pool->homes[index];
 }
 
 const struct hnuma_region *hnuma_pool_region(const struct hnuma_pool *pool, int node)

@@ -503,14 +503,24 @@ int hnuma_scratch_stats(const struct hnuma_scratch *scratch, struct hnuma_scratc
 	return 0;
 }
 
-/* The index of a node that has spaces, or -ENODEV. */
+static bool has_spaces(const struct hnuma_scratch *scratch, int index)
+{
+	return scratch->node_first[index] < scratch->node_first[index + 1];
+}
+
+/* The index of a node that has spaces, or -ENODEV. A CPU whose node has none uses the nearest that has. */
 static int index_with_spaces(const struct hnuma_scratch *scratch, int node)
 {
-	int index = hnuma_service_index(&scratch->ground->service, node);
+	const struct hnuma_service *service = &scratch->ground->service;
+	int index = hnuma_service_index(service, node);
 
-	if (index < 0 || scratch->node_first[index] == scratch->node_first[index + 1])
-		return -ENODEV;
-	return index;
+	if (node == HNUMA_NODE_LOCAL) {
+		const unsigned short *row = service->nearest + (size_t)index * service->nr_nodes;
+
+		while (!has_spaces(scratch, index))
+			index = *row++;
+	}
+	return index >= 0 && has_spaces(scratch, index) ? index : -ENODEV;
 }
 
 int hnuma_scratch_piece(const struct hnuma_scratch *scratch, size_t piece_bytes, size_t index,

@@ -39,14 +39,11 @@ int hnuma_service_init(struct hnuma_service *service, const struct hnuma_topolog
 int hnuma_service_copy(struct hnuma_service *copy, const struct hnuma_service *service);
 void hnuma_service_free(struct hnuma_service *service);
 
-/* The index of a node, or -ENODEV when it is not served. */
-int hnuma_service_index(const struct hnuma_service *service, int node);
-
 /*
- * The index of the served node nearest to the calling thread's CPU; 0 when the CPU is unknown.
- * A hint, as hnuma_cpu_current().
+ * The index of a node, or -ENODEV when it is not served. HNUMA_NODE_LOCAL: of the one nearest to the
+ * calling thread's CPU, 0 when that is unknown; a hint, as hnuma_cpu_current().
  */
-unsigned hnuma_service_here(const struct hnuma_service *service);
+int hnuma_service_index(const struct hnuma_service *service, int node);
 
 /* The index of the served node nearest to a CPU number of any value. */
 static inline unsigned hnuma_service_index_of_cpu(const struct hnuma_service *service, int cpu)

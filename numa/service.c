@@ -193,15 +193,12 @@ void hnuma_service_free(struct hnuma_service *service)
 
 int hnuma_service_index(const struct hnuma_service *service, int node)
 {
+	if (node == HNUMA_NODE_LOCAL)
+		return (int)hnuma_service_index_of_cpu(service, hnuma_cpu_current());
 	for (unsigned i = 0; i < service->nr_nodes; i++)
 		if (service->nodes[i] == node)
 			return (int)i;
 	return -ENODEV;
-}
-
-unsigned hnuma_service_here(const struct hnuma_service *service)
-{
-	return hnuma_service_index_of_cpu(service, hnuma_cpu_current());
 }
 
 unsigned hnuma_service_nr_cpus_of(const struct hnuma_service *service, unsigned index)

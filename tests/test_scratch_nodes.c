@@ -174,6 +174,7 @@ static void test_places(void)
 		CU_ASSERT_EQUAL(hnuma_scratch_verify(scratch, nodes[i], &placement), 0);
 		CU_ASSERT(placement.pages_total > 0);
 	}
+	CU_ASSERT_EQUAL(hnuma_scratch_region(scratch, HNUMA_NODE_LOCAL), regions[1]);
 	CU_ASSERT_EQUAL(hnuma_scratch_destroy(scratch), -EINVAL);
 	check_message("manager");
 	hnuma_scratch_free(scratch);
@@ -184,6 +185,14 @@ static void test_places(void)
 	CU_ASSERT_PTR_NULL(hnuma_scratch_region(scratch, nodes[0]));
 	CU_ASSERT_EQUAL(errno, ENODEV);
 	CU_ASSERT_EQUAL(hnuma_scratch_verify(scratch, nodes[0], &placement), -ENODEV);
+	CU_ASSERT_EQUAL(hnuma_scratch_region(scratch, HNUMA_NODE_NONE), NULL);
+	/* Its CPUs use the spaces of another. */
+	give_all_cpus_to(0);
+	CU_ASSERT_EQUAL(hnuma_scratch_region(scratch, HNUMA_NODE_LOCAL), regions[1]);
+	give_all_cpus_to(2);
+	CU_ASSERT_EQUAL(hnuma_scratch_region(scratch, HNUMA_NODE_LOCAL), regions[1]);
+	CU_ASSERT_EQUAL(hnuma_scratch_verify(scratch, HNUMA_NODE_LOCAL, &placement), 0);
+	CU_ASSERT(placement.pages_total > 0);
 	hnuma_scratch_free(scratch);
 	hnuma_scratch_free(NULL);
 }

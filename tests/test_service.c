@@ -54,7 +54,7 @@ static void check_service(const struct hnuma_topology *topology, const int *aske
 		CU_ASSERT_EQUAL(hnuma_service_index_of_cpu(&service, (int)cpu), index_of_cpu[cpu]);
 	}
 	CU_ASSERT_EQUAL(hnuma_service_index(&service, 1), -ENODEV);
-	CU_ASSERT_EQUAL(hnuma_service_index(&service, -1), -ENODEV);
+	CU_ASSERT_EQUAL(hnuma_service_index(&service, HNUMA_NODE_NONE), -ENODEV);
 	/* Of CPUs that nobody counted the first node is as near as any. */
 	CU_ASSERT_EQUAL(hnuma_service_index_of_cpu(&service, -1), 0);
 	CU_ASSERT_EQUAL(hnuma_service_index_of_cpu(&service, (int)service.nr_cpus), 0);
@@ -240,9 +240,9 @@ static void test_here(void)
 
 	CU_ASSERT_EQUAL_FATAL(hnuma_service_init(&service, sparse, NULL), 0);
 	hnuma_sys.current_cpu = second_node;
-	CU_ASSERT_EQUAL(hnuma_service_here(&service), 1);
+	CU_ASSERT_EQUAL(hnuma_service_index(&service, HNUMA_NODE_LOCAL), 1);
 	hnuma_sys.current_cpu = no_cpu;
-	CU_ASSERT_EQUAL(hnuma_service_here(&service), 0);
+	CU_ASSERT_EQUAL(hnuma_service_index(&service, HNUMA_NODE_LOCAL), 0);
 	hnuma_sys.current_cpu = saved;
 	hnuma_service_free(&service);
 }

@@ -119,7 +119,7 @@ HNUMA_API int hnuma_manager_stats(const struct hnuma_manager *manager,
 HNUMA_API int hnuma_manager_verify(const struct hnuma_manager *manager,
 				   struct hnuma_placement *placement);
 
-/* The region of a node; NULL, errno ENODEV, when the node is not served. */
+/* The region of a node, or HNUMA_NODE_LOCAL; NULL, errno ENODEV, when the node is not served. */
 HNUMA_API const struct hnuma_region *hnuma_manager_region(const struct hnuma_manager *manager,
 							  int node);
 

@@ -272,7 +272,7 @@ HNUMA_API int hnuma_pool_check(struct hnuma_pool *pool);
 /* The region that serves a node, or HNUMA_NODE_LOCAL; NULL, errno ENODEV: it is not served. */
 HNUMA_API const struct hnuma_region *hnuma_pool_region(const struct hnuma_pool *pool, int node);
 
-/* hnuma_region_verify() for the pages of this pool on one node. -ENODEV when it is not served. */
+/* hnuma_region_verify() for the pages of this pool on such a node. -ENODEV when it is not served. */
 HNUMA_API int hnuma_pool_verify(const struct hnuma_pool *pool, int node,
 				struct hnuma_placement *placement);
 

@@ -163,11 +163,14 @@ HNUMA_API unsigned hnuma_scratch_active(const struct hnuma_scratch *scratch);
 HNUMA_API int hnuma_scratch_stats(const struct hnuma_scratch *scratch,
 				  struct hnuma_scratch_stats *stats);
 
-/* The region that holds a node's spaces; NULL, errno ENODEV, when it has none. */
+/*
+ * The region that holds the spaces of a node, or of the one whose spaces the calling thread's CPU uses
+ * (HNUMA_NODE_LOCAL); NULL, errno ENODEV, when the node has none.
+ */
 HNUMA_API const struct hnuma_region *hnuma_scratch_region(const struct hnuma_scratch *scratch,
 							  int node);
 
-/* hnuma_region_verify() for the pages of the spaces on one node. -ENODEV when it has none. */
+/* hnuma_region_verify() for the pages of the spaces on such a node. -ENODEV when it has none. */
 HNUMA_API int hnuma_scratch_verify(const struct hnuma_scratch *scratch, int node,
 				   struct hnuma_placement *placement);
 
