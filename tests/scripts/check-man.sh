@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # check-man.sh - every public function has a man page, or a stub that leads to one, whose SYNOPSIS
-# has the prototype that the header has; mandoc finds nothing to warn of; every page is installed.
+# has the prototype that the header has; mandoc finds nothing to warn of; no line is too wide for a
+# terminal; every page is installed.
 . "$(dirname "$0")/common.sh"
 
 command -v mandoc > /dev/null || skip "mandoc is not installed"
@@ -35,6 +36,9 @@ for page in "$man"/*.[137]; do
 		continue
 	fi
 	pages+=("$page")
+	# Programs and commands are not wrapped, or cannot be copied once they are.
+	wide=$(mandoc -T ascii "$page" | sed 's/.\x08//g' | awk 'length > 80 { print; exit }')
+	[ -z "$wide" ] || problem "man/$name has lines of more than 80 columns: $wide"
 	case $name in
 	*.3)
 		synopsis "$page" > "$work/synopsis/$name"
