@@ -24,9 +24,10 @@
 
 static struct hnuma_topology *topology;
 
+/* Those of plan and replay are in their own tests. */
 static void test_help(void)
 {
-	static const char *const names[] = {"topology", "verify", "map"};
+	static const char *const names[] = {"topology", "verify", "map", "top"};
 	size_t i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

@@ -254,6 +254,9 @@ static void test_ranks(void)
 	command_run("plan --arena 8M --ranks 3 -T %s", file);
 	command_expect(strncmp(command_outcome.out, "3 ranks, each: sizes as given", 29) == 0,
 		       "and says so");
+	command_run("plan -T %s", file);
+	command_expect(strncmp(command_outcome.out, "The library's default sizes, on ", 32) == 0,
+		       "nothing was given");
 }
 
 static void test_made_to_fit(void)

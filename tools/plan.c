@@ -31,6 +31,17 @@ static const struct {
 #define TOO_LARGE_WORDS "the node's memory"
 #define TOO_LARGE_KEY	"node_memory"
 
+/* Whose sizes are planned where no model is named? */
+static const char *sizes_of(const struct plan_options *options)
+{
+	bool has_any = options->arena_bytes || options->pool_bytes || options->scratch_bytes ||
+		       options->spaces;
+
+	if (options->ranks > 1)
+		return has_any ? "sizes as given" : "the library's default sizes";
+	return has_any ? "Sizes as given" : "The library's default sizes";
+}
+
 static void print_what(const struct plan_options *options, const struct hnuma_topology *topology)
 {
 	const char *machine =
@@ -40,8 +51,7 @@ static void print_what(const struct plan_options *options, const struct hnuma_to
 	if (options->ranks > 1)
 		cli_print(CLI_BOLD, "%s ranks, each: ", units_count(ranks, options->ranks));
 	if (!options->model)
-		cli_print(CLI_BOLD, "%s as given, on %s\n", options->ranks > 1 ? "sizes" : "Sizes",
-			  machine);
+		cli_print(CLI_BOLD, "%s, on %s\n", sizes_of(options), machine);
 	else if (options->trace)
 		cli_print(CLI_BOLD,
 			  "%s, batch %s, percentile %g of %s requests in a row of %s, on %s\n",

@@ -27,16 +27,16 @@ static const struct option long_options[] = {
 static void print_help(void)
 {
 	fputs("Usage: hugenuma top [OPTION]... [PID]\n"
-	      "Watch the regions, pools, arenas and scratch spaces of a running process, without\n"
-	      "its noticing. Without PID: of the only one there is, or a list of all.\n\n"
-	      "  -1, --once           print one look and exit (also where the standard output is\n"
-	      "                       no terminal)\n"
-	      "  -j, --json           print it as JSON; with --delay again and again, a line each\n"
+	      "Watch the regions, pools, arenas and scratch spaces of a running process, which\n"
+	      "notices nothing. Without PID: of the only one there is, or a list of all.\n\n"
+	      "  -1, --once           print one look and exit (also where the standard output\n"
+	      "                       is no terminal)\n"
+	      "  -j, --json           as JSON; with --delay again and again, a line each\n"
 	      "  -d, --delay SECONDS  look so often: 0.1 to 3600, default 1\n"
 	      "  -h, --help           print this and exit\n\n"
 	      "Keys: q ends; j and k, or the arrows, move what does not fit.\n"
-	      "Exit: 0 looked; 1 could not, or nothing is there; 2 bad option or PID; 130 "
-	      "Ctrl-C.\n",
+	      "Exit: 0 looked; 1 could not, or nothing is there; 2 bad option or PID;\n"
+	      "130 Ctrl-C.\n",
 	      stdout);
 }
 
