@@ -150,9 +150,6 @@ static void print_failures(unsigned from)
 	fflush(stdout);
 }
 
-/* There where gcov counts (tests/coverage). */
-extern void __gcov_dump(void) __attribute__((weak));
-
 /*
  * The child's side. It ends with _exit(): what the parent registered for its own exit is not the
  * child's to do. A fatal assertion jumps to the buffer in the CUnit test, which would send the child
@@ -170,9 +167,6 @@ static void __attribute__((noreturn)) run_child(void (*f)(void *arg), void *arg)
 			test->pJumpBuf = &after;
 		f(arg);
 	}
-	/* What a child comes to is covered, too: only exit() would say so. */
-	if (__gcov_dump)
-		__gcov_dump();
 	if (CU_get_number_of_failures() == failures &&
 	    CU_get_number_of_failure_records() == records)
 		_exit(0);
