@@ -92,20 +92,27 @@ static int check_node_pages(const struct hnuma_request *request,
 			       (unsigned long long)(pages.total + missing), path);
 }
 
-static int check_cgroup(const struct hnuma_request *request, enum hnuma_cgroup_kind kind)
+/* @more_kb: what need not come out of the limit. */
+static int check_group(const struct hnuma_request *request, enum hnuma_cgroup_kind kind,
+		       uint64_t more_kb)
 {
+	static const char *const names[] = {
+		[HNUMA_CGROUP_PAGES] = "huge pages",
+		[HNUMA_CGROUP_RESERVATIONS] = "reservations of huge pages",
+		[HNUMA_CGROUP_MEMORY] = "memory",
+		[HNUMA_CGROUP_MEMORY_AND_SWAP] = "memory and swap",
+	};
 	struct hnuma_cgroup_limit limit;
 
 	if (hnuma_cgroup_tightest(kind, &limit) || !limit.is_limited ||
-	    limit.headroom_bytes >= request->size_bytes)
+	    request->size_bytes / 1024 <= limit.headroom_bytes / 1024 + more_kb)
 		return 0;
 	return hnuma_error_set(
 		-ENOMEM,
-		"%zu bytes are needed, and the hugetlb control group's limit on %s "
-		"leaves %llu (%llu of %llu in use): echo %llu > %s",
-		request->size_bytes, kind == HNUMA_CGROUP_PAGES ? "pages" : "reservations",
-		(unsigned long long)limit.headroom_bytes, (unsigned long long)limit.usage_bytes,
-		(unsigned long long)limit.limit_bytes,
+		"%zu bytes are needed, and the control group's limit on %s leaves %llu (%llu of "
+		"%llu in use): echo %llu > %s",
+		request->size_bytes, names[kind], (unsigned long long)limit.headroom_bytes,
+		(unsigned long long)limit.usage_bytes, (unsigned long long)limit.limit_bytes,
 		(unsigned long long)(limit.usage_bytes + request->size_bytes), limit.path);
 }
 
@@ -128,9 +135,9 @@ int hnuma_limit_check_hugetlb(const struct hnuma_request *request, bool has_fail
 			error = check_machine_pages(request, &machine);
 	}
 	if (!error)
-		error = check_cgroup(request, HNUMA_CGROUP_PAGES);
+		error = check_group(request, HNUMA_CGROUP_PAGES, 0);
 	if (!error)
-		error = check_cgroup(request, HNUMA_CGROUP_RESERVATIONS);
+		error = check_group(request, HNUMA_CGROUP_RESERVATIONS, 0);
 	return error;
 }
 
@@ -200,24 +207,6 @@ static uint64_t read_free_swap_kb(void)
 	return number;
 }
 
-static int check_memory_limit(const struct hnuma_request *request, enum hnuma_cgroup_kind kind,
-			      uint64_t swap_kb)
-{
-	struct hnuma_cgroup_limit limit;
-
-	if (hnuma_cgroup_tightest(kind, &limit) || !limit.is_limited ||
-	    request->size_bytes / 1024 <= limit.headroom_bytes / 1024 + swap_kb)
-		return 0;
-	return hnuma_error_set(
-		-ENOMEM,
-		"%zu bytes are needed, and the control group's limit on memory%s leaves %llu (%llu "
-		"of %llu in use): echo %llu > %s",
-		request->size_bytes, kind == HNUMA_CGROUP_MEMORY_AND_SWAP ? " and swap" : "",
-		(unsigned long long)limit.headroom_bytes, (unsigned long long)limit.usage_bytes,
-		(unsigned long long)limit.limit_bytes,
-		(unsigned long long)(limit.usage_bytes + request->size_bytes), limit.path);
-}
-
 /* Beyond a control group's limit on memory the kernel would kill one of its processes. */
 static int check_memory_cgroup(const struct hnuma_request *request, uint64_t swap_kb)
 {
@@ -228,8 +217,8 @@ static int check_memory_cgroup(const struct hnuma_request *request, uint64_t swa
 	if (!hnuma_cgroup_tightest(HNUMA_CGROUP_SWAP, &swap) &&
 	    swap.headroom_bytes / 1024 < swap_kb)
 		swap_kb = swap.headroom_bytes / 1024;
-	error = check_memory_limit(request, HNUMA_CGROUP_MEMORY, swap_kb);
-	return error ? error : check_memory_limit(request, HNUMA_CGROUP_MEMORY_AND_SWAP, 0);
+	error = check_group(request, HNUMA_CGROUP_MEMORY, swap_kb);
+	return error ? error : check_group(request, HNUMA_CGROUP_MEMORY_AND_SWAP, 0);
 }
 
 int hnuma_limit_check_memory(const struct hnuma_request *request)
