@@ -147,7 +147,7 @@ static void read_limits(void)
 {
 	struct hnuma_cgroup_limit limit;
 
-	for (int kind = HNUMA_CGROUP_PAGES; kind <= HNUMA_CGROUP_RESERVATIONS; kind++) {
+	for (int kind = HNUMA_CGROUP_PAGES; kind <= HNUMA_CGROUP_MEMORY_AND_SWAP; kind++) {
 		int error = hnuma_cgroup_tightest((enum hnuma_cgroup_kind)kind, &limit);
 
 		FUZZ_EXPECT(error == 0);
