@@ -138,6 +138,45 @@ int cli_open_topology(const char *command, const char *description,
 	return hnuma_topology_create(topology) ? complain_of_topology(command, variable) : 0;
 }
 
+int cli_read_count(const char *command, const char *option, const char *text, uint64_t least,
+		   uint64_t most, uint64_t *count)
+{
+	char from[UNITS_TEXT], to[UNITS_TEXT];
+
+	if (units_read_count(text, least, most, count) == 0)
+		return 0;
+	return cli_complain(command, COMMAND_BAD_INPUT,
+			    "--%s is \"%s\": a whole number from %s to %s was expected", option,
+			    text, units_count(from, least), units_count(to, most));
+}
+
+int cli_read_size(const char *command, const char *option, const char *text, uint64_t *size_bytes)
+{
+	int error = units_read_size(text, size_bytes);
+
+	if (!error)
+		return 0;
+	return cli_complain(command, COMMAND_BAD_INPUT, "--%s is \"%s\": %s", option, text,
+			    error == -EINVAL ? "a size such as 512M or 1.5G was expected"
+					     : "that is no size that memory can have");
+}
+
+int cli_read_model(const char *command, const char *text, const struct model **model)
+{
+	const struct model *known;
+	unsigned i;
+
+	*model = model_find(text);
+	if (*model)
+		return 0;
+	fprintf(stderr, "hugenuma %s: \"%s\" is no model that is known here; there are", command,
+		text);
+	for (i = 0; (known = model_at(i)); i++)
+		fprintf(stderr, " %s", known->name);
+	fputc('\n', stderr);
+	return COMMAND_BAD_INPUT;
+}
+
 /* A number of a list at *at, which is moved behind it. */
 static bool read_node(const char **at, long *node)
 {

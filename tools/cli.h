@@ -15,6 +15,7 @@
 #include <hugenuma.h>
 
 #include "tools/command.h"
+#include "tools/model.h"
 
 /* Print "hugenuma COMMAND: ..." as one line on the standard error. Returns code. */
 int cli_complain(const char *command, int code, const char *format, ...)
@@ -49,13 +50,19 @@ json_t *cli_count(uint64_t count);
 int cli_open_topology(const char *command, const char *description,
 		      struct hnuma_topology **topology);
 
-/* Read a list of nodes, "0,2-5". Returns 0, or COMMAND_BAD_INPUT with the reason printed. */
+/*
+ * Read the value of an option, whose name is given without its dashes. Each of these returns 0, or
+ * COMMAND_BAD_INPUT with the reason printed.
+ *
+ * A whole number; a size, "512M"; a model's name; a list of nodes, "0,2-5"; a process's number; a
+ * backing's name, as hnuma_backing_name() has it.
+ */
+int cli_read_count(const char *command, const char *option, const char *text, uint64_t least,
+		   uint64_t most, uint64_t *count);
+int cli_read_size(const char *command, const char *option, const char *text, uint64_t *size_bytes);
+int cli_read_model(const char *command, const char *text, const struct model **model);
 int cli_read_nodes(const char *command, const char *text, struct hnuma_nodeset *nodes);
-
-/* Read a process's number. The same returns. */
 int cli_read_pid(const char *command, const char *text, int *pid);
-
-/* Read a backing's name, as hnuma_backing_name() has it. The same returns. */
 int cli_read_backing(const char *command, const char *text, enum hnuma_backing *backing);
 
 /* The CPUs of a node that this process may run on, as a list: "0-3,8"; "-" for none. */

@@ -4,9 +4,7 @@
  */
 #include "config.h"
 
-#include <errno.h>
 #include <getopt.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +12,6 @@
 #include "tools/cli.h"
 #include "tools/plan.h"
 #include "tools/trace.h"
-#include "tools/units.h"
 
 #define COMMAND		   "plan"
 #define DEFAULT_MODEL	   "tinyllama-1.1b"
@@ -70,48 +67,6 @@ static void print_help(void)
 	     "Exit: 0 it fits; 1 it does not; 2 bad option, trace or topology.");
 }
 
-static int read_model(struct plan_options *options, const char *name)
-{
-	const struct model *model;
-	unsigned i;
-
-	options->model = model_find(name);
-	if (options->model)
-		return 0;
-	fprintf(stderr, "hugenuma " COMMAND ": \"%s\" is no model that is known here; there are",
-		name);
-	for (i = 0; (model = model_at(i)); i++)
-		fprintf(stderr, " %s", model->name);
-	fputc('\n', stderr);
-	return COMMAND_BAD_INPUT;
-}
-
-static int read_count(const char *name, const char *text, uint64_t most, uint64_t *count)
-{
-	char upper[UNITS_TEXT];
-
-	if (units_read_count(text, 1, most, count) == 0)
-		return 0;
-	return cli_complain(COMMAND, COMMAND_BAD_INPUT,
-			    "--%s is \"%s\": a whole number from 1 to %s was expected", name, text,
-			    units_count(upper, most));
-}
-
-static int read_size(const char *name, const char *text, uint64_t *size_bytes)
-{
-	int error = units_read_size(text, size_bytes);
-
-	if (error == -EINVAL)
-		return cli_complain(COMMAND, COMMAND_BAD_INPUT,
-				    "--%s is \"%s\": a size such as 512M or 1.5G was expected",
-				    name, text);
-	if (error)
-		return cli_complain(COMMAND, COMMAND_BAD_INPUT,
-				    "--%s is \"%s\": that is no size that memory can have", name,
-				    text);
-	return 0;
-}
-
 static int read_percentile(const char *text, double *percentile)
 {
 	char *end = NULL;
@@ -129,28 +84,30 @@ static int read_option(struct plan_options *options, int option, char **argv)
 {
 	switch (option) {
 	case 'm':
-		return read_model(options, optarg);
+		return cli_read_model(COMMAND, optarg, &options->model);
 	case 'b':
-		return read_count("batch", optarg, MOST_BATCH, &options->batch);
+		return cli_read_count(COMMAND, "batch", optarg, 1, MOST_BATCH, &options->batch);
 	case 'c':
-		return read_count("context", optarg, TRACE_MAX_TOKENS, &options->context);
+		return cli_read_count(COMMAND, "context", optarg, 1, TRACE_MAX_TOKENS,
+				      &options->context);
 	case 'r':
-		return read_count("requests", optarg, MOST_REQUESTS, &options->requests);
+		return cli_read_count(COMMAND, "requests", optarg, 1, MOST_REQUESTS,
+				      &options->requests);
 	case 't':
 		options->trace = optarg;
 		return 0;
 	case 'p':
 		return read_percentile(optarg, &options->percentile);
 	case OPTION_ARENA:
-		return read_size("arena", optarg, &options->arena_bytes);
+		return cli_read_size(COMMAND, "arena", optarg, &options->arena_bytes);
 	case OPTION_POOL:
-		return read_size("pool", optarg, &options->pool_bytes);
+		return cli_read_size(COMMAND, "pool", optarg, &options->pool_bytes);
 	case OPTION_SCRATCH:
-		return read_size("scratch", optarg, &options->scratch_bytes);
+		return cli_read_size(COMMAND, "scratch", optarg, &options->scratch_bytes);
 	case OPTION_SPACES:
-		return read_count("spaces", optarg, MOST_SPACES, &options->spaces);
+		return cli_read_count(COMMAND, "spaces", optarg, 1, MOST_SPACES, &options->spaces);
 	case OPTION_RANKS:
-		return read_count("ranks", optarg, MOST_RANKS, &options->ranks);
+		return cli_read_count(COMMAND, "ranks", optarg, 1, MOST_RANKS, &options->ranks);
 	case 'n':
 		options->has_nodes = true;
 		return cli_read_nodes(COMMAND, optarg, &options->nodes);

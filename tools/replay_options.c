@@ -4,17 +4,13 @@
  */
 #include "config.h"
 
-#include <errno.h>
 #include <getopt.h>
-#include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "tools/cli.h"
 #include "tools/replay_options.h"
 #include "tools/trace.h"
-#include "tools/units.h"
 
 #define COMMAND		 "replay"
 #define DEFAULT_REQUESTS 1000
@@ -60,19 +56,20 @@ static const struct option long_options[] = {
 	{NULL, 0, NULL, 0},
 };
 
-/* The models' names, each behind a blank; with lines of so many columns behind an indent. */
-static void print_models(FILE *stream, int columns)
+/* The models' names, each behind a blank, in lines behind an indent. */
+static void print_models(void)
 {
+	const int columns = 62;
 	const struct model *model;
 	int column = 0;
 	unsigned i;
 
 	for (i = 0; (model = model_at(i)); i++) {
 		if (column + (int)strlen(model->name) >= columns) {
-			fprintf(stream, "\n%18s", "");
+			printf("\n%18s", "");
 			column = 0;
 		}
-		column += fprintf(stream, " %s", model->name);
+		column += printf(" %s", model->name);
 	}
 }
 
@@ -89,7 +86,7 @@ static void print_help(void)
 	       "  --model NAME     " DEFAULT_MODEL " by default; there are\n"
 	       "                  ",
 	       DEFAULT_REQUESTS);
-	print_models(stdout, 62);
+	print_models();
 	printf("\n"
 	       "  --memory WHICH   hugenuma (default), or malloc to compare with\n"
 	       "  --workers N      pinned threads (default: one for each CPU)\n"
@@ -104,37 +101,14 @@ static void print_help(void)
 	       DEFAULT_BATCH);
 }
 
-static int read_count(const char *name, const char *text, uint64_t least, uint64_t most,
-		      uint64_t *count)
-{
-	char upper[UNITS_TEXT];
-
-	if (units_read_count(text, least, most, count) == 0)
-		return 0;
-	return cli_complain(COMMAND, COMMAND_BAD_INPUT,
-			    "--%s is \"%s\": a whole number from %" PRIu64 " to %s was expected",
-			    name, text, least, units_count(upper, most));
-}
-
 static int read_small(const char *name, const char *text, unsigned most, unsigned *count)
 {
 	int result;
 	uint64_t value = 0;
 
-	result = read_count(name, text, 1, most, &value);
+	result = cli_read_count(COMMAND, name, text, 1, most, &value);
 	*count = (unsigned)value;
 	return result;
-}
-
-static int read_model(struct replay_options *options, const char *name)
-{
-	options->model = model_find(name);
-	if (options->model)
-		return 0;
-	fprintf(stderr, "hugenuma replay: \"%s\" is no model that is known here; there are", name);
-	print_models(stderr, INT_MAX);
-	fputc('\n', stderr);
-	return COMMAND_BAD_INPUT;
 }
 
 static int read_memory(struct replay_options *options, const char *name)
@@ -146,20 +120,6 @@ static int read_memory(struct replay_options *options, const char *name)
 			    "--memory is \"%s\": hugenuma or malloc was expected", name);
 }
 
-static int read_pool(struct replay_options *options, const char *text)
-{
-	int error = units_read_size(text, &options->pool_bytes);
-
-	if (error == -EINVAL)
-		return cli_complain(COMMAND, COMMAND_BAD_INPUT,
-				    "--pool is \"%s\": a size such as 512M or 1.5G was expected",
-				    text);
-	if (error)
-		return cli_complain(COMMAND, COMMAND_BAD_INPUT,
-				    "--pool is \"%s\": that is no size that memory can have", text);
-	return 0;
-}
-
 static int read_option(struct replay_options *options, int option, char **argv)
 {
 	switch (option) {
@@ -167,11 +127,12 @@ static int read_option(struct replay_options *options, int option, char **argv)
 		options->trace = optarg;
 		return 0;
 	case OPTION_MODEL:
-		return read_model(options, optarg);
+		return cli_read_model(COMMAND, optarg, &options->model);
 	case OPTION_REQUESTS:
-		return read_count("requests", optarg, 1, TRACE_MAX_REQUESTS, &options->nr_requests);
+		return cli_read_count(COMMAND, "requests", optarg, 1, TRACE_MAX_REQUESTS,
+				      &options->nr_requests);
 	case OPTION_SEED:
-		return read_count("seed", optarg, 0, INT64_MAX, &options->seed);
+		return cli_read_count(COMMAND, "seed", optarg, 0, INT64_MAX, &options->seed);
 	case OPTION_MEMORY:
 		return read_memory(options, optarg);
 	case OPTION_WORKERS:
@@ -179,7 +140,7 @@ static int read_option(struct replay_options *options, int option, char **argv)
 	case OPTION_BATCH:
 		return read_small("batch", optarg, MOST_BATCH, &options->batch);
 	case OPTION_POOL:
-		return read_pool(options, optarg);
+		return cli_read_size(COMMAND, "pool", optarg, &options->pool_bytes);
 	case OPTION_BACKING:
 		return cli_read_backing(COMMAND, optarg, &options->least_backing);
 	case OPTION_FILL:

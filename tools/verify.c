@@ -238,15 +238,6 @@ static int watch(const struct options *options)
 	return worst;
 }
 
-static int read_number(const char *name, const char *text, uint64_t most, uint64_t *number)
-{
-	if (units_read_count(text, 1, most, number) == 0)
-		return 0;
-	return cli_complain(COMMAND, COMMAND_BAD_INPUT,
-			    "--%s is \"%s\": a whole number from 1 to %" PRIu64 " was expected",
-			    name, text, most);
-}
-
 static const struct option long_options[] = {
 	{"watch", optional_argument, NULL, 'w'},   {"count", required_argument, NULL, 'n'},
 	{"backing", required_argument, NULL, 'b'}, {"json", no_argument, NULL, 'j'},
@@ -265,10 +256,12 @@ int verify_main(int argc, char **argv)
 		case 'w':
 			options.period = DEFAULT_PERIOD;
 			if (optarg)
-				error = read_number("watch", optarg, MOST_SECONDS, &options.period);
+				error = cli_read_count(COMMAND, "watch", optarg, 1, MOST_SECONDS,
+						       &options.period);
 			break;
 		case 'n':
-			error = read_number("count", optarg, INT32_MAX, &options.count);
+			error = cli_read_count(COMMAND, "count", optarg, 1, INT32_MAX,
+					       &options.count);
 			break;
 		case 'b':
 			error = cli_read_backing(COMMAND, optarg, &options.least_backing);
