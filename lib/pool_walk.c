@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lib/pool_walk.c - the blocks that are out, one after the other. Calls numa/process.
+ * lib/pool_walk.c - the blocks that are out, one after the other: those in service, and those of pages that are not.
+ * Calls numa/process.
  */
 #include "config.h"
 
@@ -8,8 +9,8 @@
 #include "lib/pool_cache.h"
 #include "numa/process.h"
 
-/* The first block that is out and whose number is at least `from`; HNUMA_NO_BLOCK: none. */
-static uint32_t find_out(const struct hnuma_home *home, uint64_t from)
+/* The first block that is in a state and whose number is at least `from`; HNUMA_NO_BLOCK: none. */
+static uint32_t find(const struct hnuma_home *home, uint64_t from, enum hnuma_block_state state)
 {
 	const uint64_t end = (uint64_t)home->nr_pages * HNUMA_BLOCKS_PER_PAGE_MAX;
 
@@ -28,7 +29,7 @@ static uint32_t find_out(const struct hnuma_home *home, uint64_t from)
 		from = (from + step - 1) & ~(step - 1);
 		if (from / HNUMA_BLOCKS_PER_PAGE_MAX != page)
 			continue;
-		if (hnuma_block_is_out(home, (uint32_t)from))
+		if (hnuma_block_state(home, (uint32_t)from) == state)
 			return (uint32_t)from;
 		from += step;
 	}
@@ -49,7 +50,7 @@ static unsigned find_place(const struct hnuma_pool *pool, const void *address, u
 	return pool->nr_homes;
 }
 
-void *hnuma_pool_walk(const struct hnuma_pool *pool, const void *previous)
+static void *walk(const struct hnuma_pool *pool, const void *previous, enum hnuma_block_state state)
 {
 	uint64_t from = 0;
 	unsigned i = 0;
@@ -66,11 +67,21 @@ void *hnuma_pool_walk(const struct hnuma_pool *pool, const void *previous)
 	if (i == pool->nr_homes)
 		return NULL;
 	for (; i < pool->nr_homes; i++, from = 0) {
-		uint32_t block = find_out(&pool->homes[i], from);
+		uint32_t block = find(&pool->homes[i], from, state);
 
 		if (block != HNUMA_NO_BLOCK)
 			return hnuma_block_address(&pool->homes[i], block);
 	}
 	errno = ENOENT;
 	return NULL;
+}
+
+void *hnuma_pool_walk(const struct hnuma_pool *pool, const void *previous)
+{
+	return walk(pool, previous, HNUMA_BLOCK_OUT);
+}
+
+void *hnuma_pool_walk_retired(const struct hnuma_pool *pool, const void *previous)
+{
+	return walk(pool, previous, HNUMA_BLOCK_LEAVING);
 }

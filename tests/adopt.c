@@ -4,6 +4,7 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -39,8 +40,9 @@ static unsigned char byte_of(int i)
 	return (unsigned char)(0x40 + i);
 }
 
-static bool has_bytes(const unsigned char *block, int i)
+bool adopt_has_bytes(const struct hnuma_manager *manager, int i)
 {
+	const unsigned char *block = adopt_block_at(manager, i);
 	size_t size = hnuma_class_size((enum hnuma_class)adopt_blocks[i].class_index);
 
 	return block[0] == byte_of(i) && memcmp(block, block + 1, size - 1) == 0;
@@ -124,26 +126,44 @@ unsigned char *adopt_block_at(const struct hnuma_manager *manager, int i)
 	       adopt_blocks[i].offset;
 }
 
+unsigned adopt_count(adopt_walk *walk, const struct hnuma_pool *pool)
+{
+	void *block = NULL;
+	unsigned nr = 0;
+
+	while ((block = walk(pool, block)))
+		nr++;
+	CU_ASSERT_EQUAL(errno, ENOENT);
+	return nr;
+}
+
+bool adopt_is_met(adopt_walk *walk, const struct hnuma_pool *pool, const void *wanted)
+{
+	void *block = NULL;
+
+	while ((block = walk(pool, block)) && block != wanted)
+		;
+	return block != NULL;
+}
+
 void adopt_check_blocks(struct hnuma_manager *manager)
 {
 	struct hnuma_pool *pool = hnuma_manager_pool(manager);
 	struct hnuma_pool_stats stats;
-	void *block = NULL;
-	int nr = 0;
 
 	CU_ASSERT_EQUAL(hnuma_pool_check(pool), 0);
 	CU_ASSERT_EQUAL(hnuma_pool_stats(pool, &stats), 0);
 	CU_ASSERT_EQUAL(stats.misses, ADOPT_NR_BLOCKS);
 	CU_ASSERT_EQUAL(stats.hits + stats.returns + stats.drops, 0);
-	while ((block = hnuma_pool_walk(pool, block)))
-		nr++;
-	CU_ASSERT_EQUAL(nr, ADOPT_NR_BLOCKS);
+	CU_ASSERT_EQUAL(adopt_count(hnuma_pool_walk, pool) +
+				adopt_count(hnuma_pool_walk_retired, pool),
+			ADOPT_NR_BLOCKS);
 	for (int i = 0; i < ADOPT_NR_BLOCKS; i++) {
 		unsigned char *mine = adopt_block_at(manager, i);
 
 		CU_ASSERT_EQUAL(hnuma_pool_class_of(pool, mine), adopt_blocks[i].class_index);
 		CU_ASSERT_EQUAL(hnuma_pool_node_of(pool, mine), adopt_home);
-		CU_ASSERT(has_bytes(mine, i));
+		CU_ASSERT(adopt_has_bytes(manager, i));
 		CU_ASSERT_EQUAL(hnuma_pool_release(pool, mine), 0);
 		CU_ASSERT_EQUAL(hnuma_pool_release(pool, mine), -EALREADY);
 	}

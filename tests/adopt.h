@@ -48,6 +48,13 @@ struct hnuma_manager *adopt_again(void);
 /* Where a block is now. */
 unsigned char *adopt_block_at(const struct hnuma_manager *manager, int i);
 
+bool adopt_has_bytes(const struct hnuma_manager *manager, int i);
+
+/* What hnuma_pool_walk() meets, or hnuma_pool_walk_retired(): how many; is this one of them? */
+typedef void *adopt_walk(const struct hnuma_pool *pool, const void *previous);
+unsigned adopt_count(adopt_walk *walk, const struct hnuma_pool *pool);
+bool adopt_is_met(adopt_walk *walk, const struct hnuma_pool *pool, const void *wanted);
+
 /* Are the blocks all there, and nothing else? Gives them back. */
 void adopt_check_blocks(struct hnuma_manager *manager);
 

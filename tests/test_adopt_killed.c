@@ -182,19 +182,27 @@ static bool is_held(size_t offset)
 	return false;
 }
 
-/* Give back what nobody knows of. Returns how many blocks that were. */
-static size_t release_others(struct hnuma_manager *manager)
+static size_t release_met(struct hnuma_manager *manager, adopt_walk *walk)
 {
 	struct hnuma_pool *pool = hnuma_manager_pool(manager);
 	void *block = NULL;
 	size_t nr = 0;
 
-	while ((block = hnuma_pool_walk(pool, block))) {
+	while ((block = walk(pool, block))) {
 		if (is_held(offset_of(manager, block)))
 			continue;
 		CU_ASSERT_EQUAL(hnuma_pool_release(pool, block), 0);
 		nr++;
 	}
+	return nr;
+}
+
+/* Give back what nobody knows of. Returns how many blocks that were. */
+static size_t release_others(struct hnuma_manager *manager)
+{
+	size_t nr = release_met(manager, hnuma_pool_walk) +
+		    release_met(manager, hnuma_pool_walk_retired);
+
 	for (int i = 0; i < NR_THREADS * NR_SLOTS; i++)
 		if (account->slots[i].state == LEAVING)
 			account->slots[i].state = EMPTY;

@@ -110,12 +110,26 @@ static void test_page_changes(void)
 	CU_ASSERT_EQUAL(hnuma_pool_destroy(pool), 0);
 }
 
-/* What is on a page that was taken out of service is still somebody's. */
+/* What is on a page that was taken out of service is met by a walk of its own. */
 static void test_retired(void)
 {
+	void *retired[2];
+
 	open_pool(0);
-	blocks[0] = hnuma_pool_acquire(pool, HNUMA_CLASS_4K);
-	CU_ASSERT_EQUAL(hnuma_pool_retire(pool, blocks[0]), 0);
+	for (int i = 0; i < 2; i++)
+		retired[i] = hnuma_pool_acquire(pool, HNUMA_CLASS_4K);
+	blocks[0] = hnuma_pool_acquire(pool, HNUMA_CLASS_64K);
+	CU_ASSERT_PTR_NULL(hnuma_pool_walk_retired(pool, NULL));
+	CU_ASSERT_EQUAL(errno, ENOENT);
+	CU_ASSERT_EQUAL(hnuma_pool_retire(pool, retired[0]), 0);
+	check_walk(1);
+	qsort(retired, 2, sizeof(*retired), compare);
+	CU_ASSERT_PTR_EQUAL(hnuma_pool_walk_retired(pool, NULL), retired[0]);
+	CU_ASSERT_EQUAL(hnuma_pool_release(pool, retired[0]), 0);
+	CU_ASSERT_PTR_EQUAL(hnuma_pool_walk_retired(pool, retired[0]), retired[1]);
+	CU_ASSERT_PTR_NULL(hnuma_pool_walk_retired(pool, retired[1]));
+	CU_ASSERT_EQUAL(hnuma_pool_release(pool, retired[1]), 0);
+	CU_ASSERT_PTR_NULL(hnuma_pool_walk_retired(pool, NULL));
 	check_walk(1);
 	CU_ASSERT_EQUAL(hnuma_pool_release(pool, blocks[0]), 0);
 	check_walk(0);
@@ -126,6 +140,9 @@ static void refuse(const struct hnuma_pool *of, const void *previous, int error)
 {
 	errno = 0;
 	CU_ASSERT_PTR_NULL(hnuma_pool_walk(of, previous));
+	CU_ASSERT_EQUAL(errno, error);
+	errno = 0;
+	CU_ASSERT_PTR_NULL(hnuma_pool_walk_retired(of, previous));
 	CU_ASSERT_EQUAL(errno, error);
 }
 

@@ -93,7 +93,7 @@ struct hnuma_pool_stats {
 	uint64_t in_use[HNUMA_NR_CLASSES];	 /* out now */
 	uint64_t lost_buffers; /* out of service for ever, and neither free nor in use */
 	uint64_t overwritten;  /* blocks that a hardened pool found overwritten */
-	uint64_t lost_pages;   /* of 2 MB, by hnuma_pool_retire() */
+	uint64_t lost_pages;   /* of 2 MB, out of service: see hnuma_pool_retire() */
 	uint64_t reserved[1];
 };
 
@@ -210,13 +210,20 @@ HNUMA_API int hnuma_pool_node_of(const struct hnuma_pool *pool, const void *buff
  *
  * @previous  the block that the last call returned, which may have been released since; NULL: begin.
  *
- * Blocks that are acquired or released meanwhile, by whichever thread, may be met or not.
+ * Those on pages that are out of service (hnuma_pool_retire()) are not met: see the next call. Blocks that
+ * are acquired or released meanwhile, by whichever thread, may be met or not.
  *
  * Returns a block, whose class and node hnuma_pool_class_of() and hnuma_pool_node_of() tell; or NULL:
  * errno ENOENT (there is none behind it), EFAULT (previous is no address of this pool's), EINVAL (pool
  * is NULL), EOWNERDEAD.
  */
 HNUMA_API void *hnuma_pool_walk(const struct hnuma_pool *pool, const void *previous);
+
+/*
+ * The same over the blocks that are out on pages out of service. What was in them is lost, and to touch
+ * one is SIGBUS; they are to be released.
+ */
+HNUMA_API void *hnuma_pool_walk_retired(const struct hnuma_pool *pool, const void *previous);
 
 /*
  * Make `count` more free blocks of a class (of every class) on every served node, so that acquires
