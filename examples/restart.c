@@ -56,6 +56,7 @@ static int work(const struct hnuma_topology *topology, const int *fds, int nr_fd
 {
 	struct hnuma_manager *memory;
 	struct request *request = NULL;
+	void *lost = NULL;
 	unsigned nr_requests = 0, nr_tokens = 0;
 
 	if (hnuma_manager_adopt(&memory, topology, fds, (unsigned)nr_fds, NULL))
@@ -64,6 +65,11 @@ static int work(const struct hnuma_topology *topology, const int *fds, int nr_fd
 
 	if (worker == 1 && accept_requests(pool))
 		return 1;
+	/* On a page with a memory error: not even to be looked at. */
+	while ((lost = hnuma_pool_walk_retired(pool, lost))) {
+		fprintf(stderr, "a request was lost\n");
+		hnuma_pool_release(pool, lost);
+	}
 	while ((request = hnuma_pool_walk(pool, request))) {
 		nr_requests++;
 		nr_tokens += request->nr_done;

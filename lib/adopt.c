@@ -9,7 +9,8 @@
  *	leave, or killed: owner no more
  *	                                      adopt: headers read and judged, plan made anew
  *	                                             owner, or -EBUSY
- *	                                             regions mapped, books judged, taken over
+ *	                                             regions mapped, books judged, taken over, but for
+ *	                                             pages that have a memory error
  *
  * Nothing is written before everything was judged, and what is then written can be written again: an
  * adoption that fails or is killed at any moment can be tried once more.
@@ -98,6 +99,42 @@ static int prepare(struct adoption *adoption, const int *fds, unsigned nr)
 	return error;
 }
 
+/* What a damaged page has of a region; NULL: only blocks, which the pool can do without. */
+static const char *what_is_lost(const struct hnuma_layout *layout, size_t offset)
+{
+	if (offset >= layout->arena)
+		return "the arena";
+	if (offset >= layout->pages)
+		return NULL;
+	if (offset < layout->scratch)
+		return "the pool's books";
+	return "scratch spaces";
+}
+
+/* Has the manager all pages that it cannot do without? */
+static int judge_damage(const struct hnuma_manager *manager)
+{
+	for (unsigned i = 0; i < manager->ground.service.nr_nodes; i++) {
+		const struct hnuma_layout *layout = &manager->plan->layouts[i];
+		size_t at = 0;
+
+		while ((at = hnuma_region_next_damaged(manager->ground.regions[i], at)) <
+		       layout->size) {
+			const char *what = what_is_lost(layout, at);
+
+			if (what)
+				return hnuma_error_set(
+					-EIO,
+					"node %d: the 2 MB at offset %zu of its region have a "
+					"memory error and hold %s, without which there is no "
+					"manager: start the server without what it had",
+					manager->ground.service.nodes[i], at, what);
+			at += HNUMA_HUGEPAGE;
+		}
+	}
+	return 0;
+}
+
 /* Fill an empty manager with what was prepared. */
 static int take_over(struct hnuma_manager *manager, const struct hnuma_topology *topology,
 		     const struct adoption *adoption, const struct hnuma_hooks *hooks)
@@ -110,6 +147,8 @@ static int take_over(struct hnuma_manager *manager, const struct hnuma_topology 
 		error = hnuma_owner_take(&manager->owner, adoption->fds[0]);
 	if (!error)
 		error = hnuma_manager_take_ground(manager, topology, adoption->fds);
+	if (!error)
+		error = judge_damage(manager);
 	return error ? error : hnuma_manager_furnish(manager, &past);
 }
 

@@ -20,7 +20,8 @@
  *	make         the page's class, armed, OUT or     a page that has a class and no block:
  *	             FREE                                it gets none
  *	unmake       UNMADE, the page has no class       the same
- *	retire       is_lost, then block by block        the rest is done here
+ *	retire       is_lost, then block by block        the rest is done here, as for a page that was
+ *	                                                 found to be damaged
  *	lose         LOST                                -
  *
  * The class of a page changes only while all its blocks are UNMADE, so a state is always meant as
@@ -74,6 +75,16 @@ int hnuma_adopt_check(const struct hnuma_home *home)
 	for (uint32_t page = 0; page < home->nr_pages && !error; page++)
 		error = check_page(home, page);
 	return error;
+}
+
+void hnuma_adopt_give_up(struct hnuma_home *home, const struct hnuma_region *region, size_t pages)
+{
+	size_t at = pages;
+
+	while ((at = hnuma_region_next_damaged(region, at)) < pages + home->size) {
+		home->pages[(at - pages) >> HNUMA_PAGE_SHIFT].is_lost = true;
+		at += HNUMA_HUGEPAGE;
+	}
 }
 
 /* What the state of a block on a page that is out of service comes to be. */

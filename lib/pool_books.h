@@ -333,8 +333,16 @@ bool hnuma_retire_let_go(struct hnuma_home *home, unsigned class_index, uint32_t
 int hnuma_adopt_check(const struct hnuma_home *home);
 
 /*
+ * pool_adopt.c: mark the pages of a home as out of service that numa/ground.h says have a memory error.
+ *
+ * @pages  where the home's pages begin in the region.
+ */
+void hnuma_adopt_give_up(struct hnuma_home *home, const struct hnuma_region *region, size_t pages);
+
+/*
  * pool_adopt.c: take over what hnuma_adopt_check() found sound. The home is as pool_build.c has opened
- * it, with caches that are empty; its depots and lists are, too. What is LEAVING or OUT stays so.
+ * it, with caches that are empty; its depots and lists are, too. What is LEAVING or OUT stays so, but
+ * for what is OUT on a page out of service: that is LEAVING from now on. Nothing touches such a page.
  *
  * @is_clean  free blocks are to be zero.
  */

@@ -287,15 +287,17 @@ static int homes_build(struct hnuma_pool *pool, const struct hnuma_pool_attr *at
 		if (past)
 			memset(home->cpus, 0, home->nr_cpus * sizeof(*home->cpus));
 		home_open(home);
-		if (past)
-			hnuma_adopt_rebuild(home, pool->hygiene == HNUMA_HYGIENE_ON_RELEASE);
-		else
+		if (!past) {
 			pages_open(home);
+			continue;
+		}
+		hnuma_adopt_give_up(home, pool->ground->regions[i], pool->places[i].pages);
+		hnuma_adopt_rebuild(home, pool->hygiene == HNUMA_HYGIENE_ON_RELEASE);
 	}
 	return 0;
 }
 
-/* All that nobody has acquired. */
+/* All but the blocks that are out and can be touched. */
 static void poison_all(const struct hnuma_pool *pool)
 {
 	void *block = NULL;

@@ -279,6 +279,8 @@ static int populate(struct hnuma_region *region, struct hnuma_request *request,
 	};
 	int error = hnuma_populate(&what);
 
+	if (error == -EHWPOISON && request->takes_damaged)
+		error = hnuma_damage_find(region);
 	if (!error)
 		return 0;
 	hnuma_backing_undo(region);
@@ -320,7 +322,8 @@ static int judge_thp(struct hnuma_region *region, const struct hnuma_request *re
 	int error = 0, collapse = 0;
 
 	page_size = hnuma_verify_page_size(region, &huge_bytes);
-	if (page_size && huge_bytes < region->size_bytes) {
+	/* What is collapsed is copied by the kernel, which memory errors would meet in doing so. */
+	if (page_size && huge_bytes < region->size_bytes && !hnuma_damage_is_there(region)) {
 		collapse = hnuma_sys.advise(region->base, region->size_bytes, MADV_COLLAPSE);
 		if (collapse == -EAGAIN)
 			collapse =
@@ -449,7 +452,9 @@ int hnuma_backing_open(struct hnuma_region *region, struct hnuma_request *reques
 
 	if (backing < request->attr->least_backing)
 		return hnuma_error_set(-ENOMEM, "the file has no hugetlb pages");
-	error = reserve(region, true);
+	error = request->takes_damaged ? hnuma_damage_begin(region) : 0;
+	if (!error)
+		error = reserve(region, true);
 	if (error)
 		return error;
 	region->fd = hnuma_sys.duplicate(fd);

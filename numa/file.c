@@ -162,6 +162,11 @@ int hnuma_file_peek(int fd, void *buffer, size_t size)
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &previous);
 	nr = hnuma_sys.read_start(fd, buffer, size);
 	pthread_setcancelstate(previous, &previous);
+	if (nr == -EIO)
+		return hnuma_error_set(-EIO,
+				       "descriptor %d: the file's first page has a memory error: "
+				       "see the kernel's log",
+				       fd);
 	if (nr < 0)
 		return hnuma_error_set((int)nr, "reading descriptor %d: %s", fd,
 				       hnuma_strerror((int)nr));

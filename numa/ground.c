@@ -2,7 +2,7 @@
 /*
  * numa/ground.c - one region on each served node, all or none.
  *
- * Calls the public region calls and numa/service.
+ * Calls numa/region and numa/service.
  */
 #include "config.h"
 
@@ -46,8 +46,8 @@ static int create_regions(struct hnuma_ground *ground, const struct hnuma_ground
 		attr.size = request->sizes[i];
 		attr.node = ground->service.nodes[i];
 		if (request->fds)
-			error = hnuma_region_open(&ground->regions[i], ground->topology,
-						  request->fds[i], &attr);
+			error = hnuma_region_adopt(&ground->regions[i], ground->topology,
+						   request->fds[i], &attr);
 		else
 			error = hnuma_region_create(&ground->regions[i], ground->topology, &attr);
 		if (error)

@@ -77,13 +77,13 @@ struct hnuma_ground_request {
 	enum hnuma_policy policy;
 	unsigned flags;
 	const struct hnuma_hooks *hooks; /* or NULL */
-	const int *fds; /* of shared regions' files, to be opened and not made; or NULL */
+	const int *fds; /* of shared regions' files, to be adopted and not made; or NULL */
 };
 
 /*
  * Make one region per served node, all or none.
  *
- * Returns 0 or what hnuma_region_create() returns, or hnuma_region_open(). Sets the message. Refuses a
+ * Returns 0 or what hnuma_region_create() returns, or hnuma_region_adopt(). Sets the message. Refuses a
  * topology that is not this system's with -EXDEV.
  */
 int hnuma_ground_create(struct hnuma_ground *ground, const struct hnuma_topology *topology,
@@ -95,6 +95,19 @@ int hnuma_ground_create(struct hnuma_ground *ground, const struct hnuma_topology
  * a second call goes on from there. Returns 0, -ENOMEM, -EBUSY (in a hook).
  */
 int hnuma_ground_destroy(struct hnuma_ground *ground);
+
+/*
+ * hnuma_region_open() of a file that was some region's, and has no other owner now. Pages of it that have
+ * a memory error are noted; nothing must touch them. Returns -EIO also where pages are missing.
+ */
+int hnuma_region_adopt(struct hnuma_region **out, const struct hnuma_topology *topology, int fd,
+		       const struct hnuma_region_attr *attr);
+
+/*
+ * Of a region that was adopted: the offset of the first whole 2 MB with a memory error that do not begin
+ * before `from`; the region's size: there are none.
+ */
+size_t hnuma_region_next_damaged(const struct hnuma_region *region, size_t from);
 
 /* How many pieces of at most piece_bytes a region has; piece_bytes as checked by the next. */
 size_t hnuma_hooks_nr_pieces(const struct hnuma_region *region, size_t piece_bytes);

@@ -62,7 +62,7 @@ struct job {
 	unsigned nr_running;
 };
 
-static int populate_piece(void *address, size_t size_bytes)
+int hnuma_populate_piece(void *address, size_t size_bytes)
 {
 	int error;
 
@@ -93,7 +93,7 @@ static size_t take_piece(struct job *job)
 	size = what->size_bytes - offset;
 	if (size > job->piece_bytes)
 		size = job->piece_bytes;
-	error = populate_piece((char *)what->base + offset, size);
+	error = hnuma_populate_piece((char *)what->base + offset, size);
 	if (!error)
 		return size;
 	atomic_compare_exchange_strong_explicit(&job->error, &none, error, memory_order_relaxed,

@@ -35,4 +35,7 @@ struct hnuma_populate {
  */
 int hnuma_populate(const struct hnuma_populate *what);
 
+/* The same for a part of a mapping, at once and by the calling thread. */
+int hnuma_populate_piece(void *address, size_t size_bytes);
+
 #endif

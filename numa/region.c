@@ -17,6 +17,7 @@
 #include "numa/atlas.h"
 #include "numa/directory.h"
 #include "numa/error.h"
+#include "numa/ground.h"
 #include "numa/probe.h"
 #include "numa/process.h"
 #include "numa/region.h"
@@ -95,7 +96,8 @@ static void show(const struct hnuma_region *region)
 struct source {
 	int fd; /* -1: no file */
 	bool is_hugetlb;
-	void *address; /* NULL: not the caller's */
+	bool takes_damaged; /* see struct hnuma_request */
+	void *address;	    /* NULL: not the caller's */
 };
 
 static const struct source own_pages = {.fd = -1};
@@ -144,6 +146,7 @@ static int create(struct hnuma_region **out, const struct hnuma_topology *topolo
 	region->size_bytes = request.size_bytes;
 	region->wanted = request.nodes;
 	region->fd = -1;
+	request.takes_damaged = source->takes_damaged;
 	if (!request.is_bound)
 		hnuma_backing_add_reason(region, "topology unknown (/sys/devices/system/node is "
 						 "missing): not bound to any node");
@@ -163,6 +166,7 @@ undo:
 	hnuma_backing_undo(region);
 free_region:
 	hnuma_atlas_free(region->slot);
+	free(region->damaged);
 	free(region);
 	return error;
 no_memory:
@@ -201,12 +205,12 @@ static int complete(struct hnuma_region_attr *attr, const struct hnuma_sys_file 
 	return 0;
 }
 
-int hnuma_region_open(struct hnuma_region **out, const struct hnuma_topology *topology, int fd,
-		      const struct hnuma_region_attr *attr)
+static int open_file(struct hnuma_region **out, const struct hnuma_topology *topology, int fd,
+		     const struct hnuma_region_attr *attr, bool takes_damaged)
 {
 	struct hnuma_region_attr whole;
 	struct hnuma_sys_file file;
-	struct source source = {.fd = fd};
+	struct source source = {.fd = fd, .takes_damaged = takes_damaged};
 	int previous, error;
 
 	if (!out)
@@ -224,12 +228,26 @@ int hnuma_region_open(struct hnuma_region **out, const struct hnuma_topology *to
 		error = hnuma_file_check(fd, &file);
 	if (!error)
 		error = complete(&whole, &file);
+	if (!error && takes_damaged)
+		error = hnuma_damage_check_file(&file, fd);
 	if (!error) {
 		source.is_hugetlb = file.is_hugetlb;
 		error = create(out, topology, &whole, &source);
 	}
 	pthread_setcancelstate(previous, &previous);
 	return error;
+}
+
+int hnuma_region_open(struct hnuma_region **out, const struct hnuma_topology *topology, int fd,
+		      const struct hnuma_region_attr *attr)
+{
+	return open_file(out, topology, fd, attr, false);
+}
+
+int hnuma_region_adopt(struct hnuma_region **out, const struct hnuma_topology *topology, int fd,
+		       const struct hnuma_region_attr *attr)
+{
+	return open_file(out, topology, fd, attr, true);
 }
 
 int hnuma_region_wrap(struct hnuma_region **out, const struct hnuma_topology *topology,
@@ -281,6 +299,7 @@ static int destroy(struct hnuma_region *region)
 	hnuma_atlas_free(region->slot);
 	hnuma_directory_remove(region->listing);
 	HNUMA_PROBE(region_destroyed, region->base, region->size_bytes);
+	free(region->damaged);
 	free(region);
 	return 0;
 }

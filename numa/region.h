@@ -7,6 +7,7 @@
  *	limit.c     does a count or a limit make it certain that it will fail?
  *	backing.c   one rung: reserve, map, bind, populate, survey; or undo
  *	file.c      the file that hugetlb pages and shared ones are of
+ *	damage.c    which pages of such a file have a memory error?
  *	wrap.c      or: is this memory of the caller's one that can be a region, and what is it?
  *	verify.c    what the kernel says of the pages
  *	hooks.c     registration, piece by piece
@@ -46,7 +47,8 @@ struct hnuma_region {
 	int node;		     /* for hnuma_region_info() */
 	struct hnuma_nodeset wanted; /* the nodes that count as "here" */
 	char reason[HNUMA_REASON_BYTES];
-	int fd; /* of a shared region's file; -1 */
+	int fd;		   /* of a shared region's file; -1 */
+	uint64_t *damaged; /* of an adopted region: a bit for each 2 MB, with a memory error */
 
 	struct hnuma_hooks hooks; /* struct_size 0: none */
 	void **handles;		  /* one for each piece */
@@ -64,7 +66,8 @@ struct hnuma_request {
 	unsigned nr_cpus;	    /* that may clear the pages; 0: not known */
 	struct hnuma_place place;
 	bool is_bound; /* the policy is to be set; becomes false where a relaxed request is refused */
-	bool is_final; /* the failure is none that a lower rung could mend */
+	bool takes_damaged; /* pages with a memory error are noted, and are no failure */
+	bool is_final;	    /* the failure is none that a lower rung could mend */
 };
 
 /* request.c: 0, or an error of hnuma_region_create() with the message set. */
@@ -182,6 +185,24 @@ int hnuma_file_map(struct hnuma_region *region, const struct hnuma_request *requ
 
 /* Could this descriptor be a shared region's? Fills *file. -EINVAL when not. */
 int hnuma_file_check(int fd, struct hnuma_sys_file *file);
+
+/*
+ * damage.c: has a file all its pages? One that was populated, and lacks some since, has lost them.
+ * Returns 0, or -EIO with the message set.
+ */
+int hnuma_damage_check_file(const struct hnuma_sys_file *file, int fd);
+
+/* damage.c: be ready to note what is found. Returns 0, or -ENOMEM with the message set. */
+int hnuma_damage_begin(struct hnuma_region *region);
+
+/*
+ * damage.c: populate a mapped region page by page, and note in it which pages cannot be, as they have a
+ * memory error. Returns what hnuma_populate() returns, but never -EHWPOISON; sets no message.
+ */
+int hnuma_damage_find(struct hnuma_region *region);
+
+/* damage.c: was any page noted? */
+bool hnuma_damage_is_there(const struct hnuma_region *region);
 
 /* hooks.c */
 

@@ -105,6 +105,7 @@ static int sys_describe(int fd, struct hnuma_sys_file *file)
 	if (fstat(fd, &status) || fstatfs(fd, &system))
 		return -errno;
 	file->size = (uint64_t)status.st_size;
+	file->present_bytes = (uint64_t)status.st_blocks * 512;
 	file->page_size = (size_t)system.f_bsize;
 	file->is_hugetlb = (uint64_t)system.f_type == HUGETLBFS_MAGIC;
 	return 0;

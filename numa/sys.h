@@ -18,8 +18,9 @@
 
 /* What a descriptor leads to. */
 struct hnuma_sys_file {
-	uint64_t size;	  /* bytes */
-	size_t page_size; /* of its file system's pages or blocks, in bytes */
+	uint64_t size;		/* bytes */
+	uint64_t present_bytes; /* of them, those that there are pages for */
+	size_t page_size;	/* of its file system's pages or blocks, in bytes */
 	bool is_hugetlb;
 };
 

@@ -342,6 +342,8 @@ static void test_half_retired(void)
 	CU_ASSERT_EQUAL(hnuma_pool_stats(pool, &stats), 0);
 	CU_ASSERT_EQUAL(stats.lost_pages, 1);
 	CU_ASSERT_EQUAL(stats.in_use[HNUMA_CLASS_64K], 4);
+	CU_ASSERT_EQUAL(adopt_count(hnuma_pool_walk_retired, pool), 4);
+	CU_ASSERT(adopt_is_met(hnuma_pool_walk_retired, pool, adopt_block_at(manager, 3)));
 	CU_ASSERT_EQUAL(stats.lost_buffers, 32 - 4);
 	CU_ASSERT_EQUAL(stats.free_buffers[HNUMA_CLASS_64K], 0);
 	adopt_check_blocks(manager);
@@ -486,22 +488,6 @@ static void test_each_call_fails(void)
 	adopt_finish(adopt_again());
 }
 
-/* A page with a memory error, on kernels that keep it in its file. */
-static void test_damaged_page(void)
-{
-	struct hnuma_config config = adopt_config();
-
-	if (!check_hugepages(ADOPT_PAGES))
-		return;
-	adopt_leave_one(&config);
-	fail_sys_install();
-	fail_sys_begin(FAIL_ADVISE, 1, true, -EHWPOISON);
-	adopt_refuse(&adopt_fd, 1, -EIO, "damaged");
-	CU_ASSERT(fail_sys_end());
-	fail_sys_remove();
-	adopt_finish(adopt_again());
-}
-
 /* Leave fails, and is tried again; until then the manager has an owner. */
 static void test_leave_fails(void)
 {
@@ -541,7 +527,6 @@ int main(void)
 		{"overwritten", test_overwritten},
 		{"hooks", test_hooks},
 		{"each call fails", test_each_call_fails},
-		{"a damaged page", test_damaged_page},
 		{"leave fails", test_leave_fails},
 		CU_TEST_INFO_NULL,
 	};

@@ -169,6 +169,10 @@ HNUMA_API int hnuma_manager_leave(struct hnuma_manager *manager);
  * that is less than the configuration asks: hnuma_region_info() and hnuma_manager_verify() tell. The
  * blocks that are out are the caller's to walk over (hnuma_pool_walk()) and to release.
  *
+ * A page of the pool that has a memory error is out of service from then on, as by hnuma_pool_retire():
+ * nothing has touched it. Blocks that were out on it are lost; hnuma_pool_walk() does not meet them, but
+ * hnuma_pool_walk_retired() does.
+ *
  * Returns 0, or leaves everything as it was, so that it can be adopted still, and returns
  *   -EBUSY    a process has the manager; or called in a hook
  *   -EINVAL   NULL; none or too many descriptors; one is of no manager, or two are of the same region or
@@ -177,7 +181,8 @@ HNUMA_API int hnuma_manager_leave(struct hnuma_manager *manager);
  *   -EPROTO   the manager was made by a library whose books have another layout
  *   -EUCLEAN  a header, or the books of the pool, are damaged: the message says where
  *   -EXDEV    other nodes or CPUs than its maker had; the topology is not this system's
- *   -EIO      a page has a memory error
+ *   -EIO      a page has a memory error that holds something else than blocks; or pages are missing, which
+ *             the kernel took out for one (before Linux 6.1): the message says where
  *   or what hnuma_region_open() returns.
  */
 HNUMA_API HNUMA_MUST_CHECK int hnuma_manager_adopt(struct hnuma_manager **out,

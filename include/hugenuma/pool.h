@@ -220,8 +220,8 @@ HNUMA_API int hnuma_pool_node_of(const struct hnuma_pool *pool, const void *buff
 HNUMA_API void *hnuma_pool_walk(const struct hnuma_pool *pool, const void *previous);
 
 /*
- * The same over the blocks that are out on pages out of service. What was in them is lost, and to touch
- * one is SIGBUS; they are to be released.
+ * The same over the blocks that are out on pages out of service: retired, or found to be damaged when the
+ * pool was adopted. What was in them is lost, and to touch one is SIGBUS; they are to be released.
  */
 HNUMA_API void *hnuma_pool_walk_retired(const struct hnuma_pool *pool, const void *previous);
 
