@@ -5,7 +5,7 @@
  * For test programs that include it: fail_sys_install() puts the wrappers in, fail_sys_remove() takes
  * them out. Between the two, fail_sys_begin() says what is to fail. A call that fails does nothing,
  * but for close(), which frees the descriptor in any case, as Linux does. fail_malloc.h adds the
- * allocations of memory.
+ * allocations of memory, fail_hwloc.h the calls of hwloc.
  */
 #ifndef HUGENUMA_TESTS_FAIL_SYS_H
 #define HUGENUMA_TESTS_FAIL_SYS_H
@@ -40,7 +40,8 @@ enum fail_entry {
 	FAIL_READ_START, /* and these when a manager is handed on: test_adopt.c */
 	FAIL_REOPEN,
 	FAIL_LOCK,
-	FAIL_MALLOC,
+	FAIL_MALLOC, /* fail_malloc.h */
+	FAIL_HWLOC,  /* fail_hwloc.h */
 	FAIL_NR_ENTRIES,
 };
 

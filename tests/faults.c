@@ -12,12 +12,14 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <hugenuma.h>
 
 #include "numa/cpu.h"
 #include "numa/ground.h"
+#include "numa/sys.h"
 #include "numa/topology.h"
 #include "tests/check.h"
 #include "tests/faults.h"
@@ -79,6 +81,30 @@ static int make_topology(void)
 	other_topology = NOT_SET;
 	error = hnuma_topology_create(&other_topology);
 	return made(error, other_topology);
+}
+
+static int (*open_file)(const char *path);
+
+static int open_without_nodes(const char *path)
+{
+	return strstr(path, "/devices/system/node") ? -ENOENT : open_file(path);
+}
+
+/* Of a system that does not tell its nodes. */
+static int make_unknown_topology(void)
+{
+	int error;
+
+	open_file = hnuma_sys.open;
+	hnuma_sys.open = open_without_nodes;
+	error = make_topology();
+	hnuma_sys.open = open_file;
+	return error;
+}
+
+static int make_topology_of_line(void)
+{
+	return foreign_create(&other_topology, "HWLOC_SYNTHETIC", "numa:2 pu:2");
 }
 
 static int make_topology_of_file(void)
@@ -580,6 +606,8 @@ const struct operation faults_operations[] = {
 	{"region verify", make_region, verify_region, clean_region, HUGETLB},
 	{"region destroy", make_region, destroy_region, clean_region, HUGETLB},
 	{"topology create", NULL, make_topology, clean_topology, BASE},
+	{"topology create, unknown", NULL, make_unknown_topology, clean_topology, BASE},
+	{"topology create, line", NULL, make_topology_of_line, clean_topology, BASE},
 	{"topology create, file", NULL, make_topology_of_file, clean_topology, BASE},
 	{"topology export", NULL, export_topology, NULL, BASE},
 	{"topology hugepages", NULL, count_pages, NULL, BASE},

@@ -7,7 +7,7 @@
  * that the call's manual page knows. The operation must succeed or say why not, and everything must
  * then be as it was before; meanwhile a manager's memory keeps its bytes.
  *
- * Links with the wrappers that tests/fail_malloc.h names.
+ * Links with the wrappers that tests/fail_malloc.h and tests/fail_hwloc.h name.
  */
 #include "config.h"
 
@@ -22,6 +22,7 @@
 
 #include "numa/rseq.h"
 #include "tests/check.h"
+#include "tests/fail_hwloc.h"
 #include "tests/fail_malloc.h"
 #include "tests/fail_sys.h"
 #include "tests/faults.h"
@@ -66,6 +67,7 @@ static const struct {
 	[FAIL_CLOSE] = {"close", {EBADF, EINTR, EIO}},
 	[FAIL_READ_PROCESS] = {"process_vm_readv", {EFAULT, EINVAL, ENOMEM, EPERM, ESRCH, ENOSYS}},
 	[FAIL_MALLOC] = {"malloc", {ENOMEM}},
+	[FAIL_HWLOC] = {"hwloc", {ENOMEM, EINVAL, EPERM}},
 };
 
 static struct hnuma_topology *topology;
@@ -289,9 +291,11 @@ static bool try_fault(const struct fault *fault, const struct check_state *befor
 	}
 	if (operation->clean)
 		operation->clean();
-	/* What nobody can undo: a policy and a mapping that the kernel refuses to change for good. */
+	/* What nobody can undo: a policy, an affinity and a mapping that nobody may change any more. */
 	if (fault->entry == FAIL_SET_POLICY && fault->goes_on)
 		set_mempolicy(before->policy, before->policy_mask, 1024);
+	if (fault->entry == FAIL_HWLOC && result < 0)
+		sched_setaffinity(0, sizeof(before->affinity), (const void *)before->affinity);
 	nr_leftovers = fail_sys_clean();
 	EXPECT(nr_leftovers == 0 || (fault->entry == FAIL_UNMAP && fault->goes_on));
 	check_kept();
@@ -428,6 +432,11 @@ static void test_malloc(void)
 	try_all(FAIL_MALLOC, FAIL_MALLOC);
 }
 
+static void test_hwloc(void)
+{
+	try_all(FAIL_HWLOC, FAIL_HWLOC);
+}
+
 int main(void)
 {
 	CU_TestInfo tests[] = {
@@ -437,6 +446,7 @@ int main(void)
 		{"each reading of a file fails (row 35)", test_files},
 		{"getcpu and membarrier fail (row 28)", test_cpus},
 		{"each allocation fails (row 14)", test_malloc},
+		{"each call of hwloc fails", test_hwloc},
 		CU_TEST_INFO_NULL,
 	};
 	int code;
