@@ -488,7 +488,12 @@ static void test_each_call_fails(void)
 	adopt_finish(adopt_again());
 }
 
-/* Leave fails, and is tried again; until then the manager has an owner. */
+static void leave_in_child(void *manager)
+{
+	CU_ASSERT_EQUAL(hnuma_manager_leave(manager), -EOWNERDEAD);
+}
+
+/* Leave fails, and is tried again, though not by a child of fork(); until then the manager has an owner. */
 static void test_leave_fails(void)
 {
 	struct hnuma_config config = adopt_config();
@@ -505,6 +510,7 @@ static void test_leave_fails(void)
 	fail_sys_remove();
 	CU_ASSERT_EQUAL(hnuma_manager_fds(manager, NULL, 0), -EINVAL);
 	adopt_refuse(&adopt_fd, 1, -EBUSY, "owns this memory");
+	CU_ASSERT_EQUAL(check_in_child(leave_in_child, manager), 0);
 	CU_ASSERT_EQUAL(hnuma_manager_leave(manager), 0);
 	adopt_finish(adopt_again());
 }

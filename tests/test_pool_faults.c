@@ -266,6 +266,9 @@ static void in_the_child(void *arg)
 {
 	struct hnuma_pool *pool = ((void **)arg)[0];
 	void *block = ((void **)arg)[1];
+	struct hnuma_piece piece;
+	struct hnuma_pool_class_stats class_stats;
+	struct hnuma_placement placement;
 	struct hnuma_pool_stats stats;
 	void *bulk[1];
 	int bad = 0;
@@ -278,6 +281,12 @@ static void in_the_child(void *arg)
 	bad += hnuma_pool_acquire_bulk(pool, HNUMA_CLASS_1K, bulk, 1) != -EOWNERDEAD;
 	bad += hnuma_pool_release_bulk(pool, &block, 1) != -EOWNERDEAD;
 	bad += hnuma_pool_stats(pool, &stats) != -EOWNERDEAD;
+	bad += hnuma_pool_class_stats(pool, check_home_node(), HNUMA_CLASS_1K, &class_stats) !=
+	       -EOWNERDEAD;
+	bad += hnuma_pool_class_of(pool, block) != -EOWNERDEAD;
+	bad += hnuma_pool_node_of(pool, block) != -EOWNERDEAD;
+	bad += hnuma_pool_verify(pool, check_home_node(), &placement) != -EOWNERDEAD;
+	bad += hnuma_pool_piece(pool, HNUMA_HUGEPAGE, 0, &piece) != -EOWNERDEAD;
 	bad += hnuma_pool_prewarm_all(pool, 1) != -EOWNERDEAD;
 	bad += hnuma_pool_clear(pool) != -EOWNERDEAD;
 	bad += hnuma_pool_check(pool) != -EOWNERDEAD;

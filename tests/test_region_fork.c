@@ -63,6 +63,7 @@ static void child_without(void *arg)
 	check_message("fork()");
 	CU_ASSERT_EQUAL(hnuma_region_verify(region, &placement), -EOWNERDEAD);
 	CU_ASSERT_EQUAL(hnuma_region_verify_range(region, 0, 1, &placement), -EOWNERDEAD);
+	CU_ASSERT_EQUAL(hnuma_region_fd(region), -EOWNERDEAD);
 	errno = 0;
 	CU_ASSERT_PTR_NULL(hnuma_region_base(region));
 	CU_ASSERT_EQUAL(errno, EOWNERDEAD);
