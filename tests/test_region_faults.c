@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include <numaif.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #include "numa/region.h"
 #include "tests/check.h"
 #include "tests/fail_sys.h"
+#include "tests/fake_files.h"
 
 #define PAGE	 HNUMA_HUGEPAGE
 #define NR_PAGES 4
@@ -236,6 +238,59 @@ static void test_unknown(void)
 	fail_sys_remove();
 }
 
+static char numa_maps[200];
+
+static int open_numa_maps(const char *path)
+{
+	if (strcmp(path, "/proc/self/numa_maps") == 0)
+		return fake_files_descriptor(numa_maps);
+	return fail_sys.real.open(path);
+}
+
+/* What numa_maps tells where move_pages() is refused: of a part only what is true of all. */
+static void test_numa_maps(void)
+{
+	static const struct {
+		unsigned here, elsewhere;	 /* as the file tells it */
+		unsigned all[3], of_one_page[3]; /* here, elsewhere, unknown */
+	} cases[] = {
+		{4, 0, {4, 0, 0}, {1, 0, 0}},
+		{0, 4, {0, 4, 0}, {0, 1, 0}},
+		{3, 1, {3, 1, 0}, {0, 0, 1}},
+		{3, 0, {3, 0, 1}, {0, 0, 1}},
+		{0, 3, {0, 3, 1}, {0, 0, 1}},
+		/* A page that moved meanwhile is told of twice. */
+		{4, 1, {0, 0, 4}, {0, 0, 1}},
+	};
+	struct hnuma_region_attr attr = make_attr(HNUMA_BACKING_HUGETLB, 0);
+	struct hnuma_placement placement;
+	struct hnuma_region *region;
+
+	if (!check_hugepages(NR_PAGES))
+		return;
+	CU_ASSERT_EQUAL_FATAL(hnuma_region_create(&region, topology, &attr), 0);
+	fail_sys_install();
+	hnuma_sys.query_pages = query_refused;
+	hnuma_sys.open = open_numa_maps;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(numa_maps, sizeof(numa_maps),
+			 "%" PRIxPTR
+			 " bind:%d file=/memfd:x N%d=%u N%d=%u kernelpagesize_kB=2048\n",
+			 (uintptr_t)hnuma_region_base(region), home, home, cases[i].here, home + 1,
+			 cases[i].elsewhere);
+		placement = verify(region);
+		CU_ASSERT_EQUAL(placement.pages_here, cases[i].all[0]);
+		CU_ASSERT_EQUAL(placement.pages_elsewhere, cases[i].all[1]);
+		CU_ASSERT_EQUAL(placement.pages_unknown, cases[i].all[2]);
+		CU_ASSERT_EQUAL(hnuma_region_verify_range(region, PAGE, PAGE, &placement), 0);
+		CU_ASSERT_EQUAL(placement.pages_here, cases[i].of_one_page[0]);
+		CU_ASSERT_EQUAL(placement.pages_elsewhere, cases[i].of_one_page[1]);
+		CU_ASSERT_EQUAL(placement.pages_unknown, cases[i].of_one_page[2]);
+	}
+	fail_sys_remove();
+	CU_ASSERT_EQUAL(hnuma_region_destroy(region), 0);
+}
+
 /* verify's own failure. */
 static void test_verify_no_memory(void)
 {
@@ -307,6 +362,7 @@ int main(void)
 		{"pages that lie elsewhere", test_elsewhere},
 		{"pages with an error for a node", test_negative_status},
 		{"nobody tells where pages lie (row 12)", test_unknown},
+		{"what numa_maps tells", test_numa_maps},
 		{"verify without memory", test_verify_no_memory},
 		{"what populating can answer", test_populate_answers},
 		CU_TEST_INFO_NULL,
