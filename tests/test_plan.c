@@ -448,6 +448,47 @@ static void test_enormous(void)
 	CU_ASSERT_PTR_NULL(plan);
 }
 
+/* Each part is a size, but not the sum, whichever it is that goes beyond. */
+static void test_sums_that_wrap(void)
+{
+	static const size_t left[] = {8 << 10, 8 << 20, 1 << 30};
+	struct hnuma_config config = local_config();
+	struct hnuma_plan *plan;
+
+	config.max_scratch = 1;
+	config.pool_bytes_per_node = 16 << 20;
+	config.arena_capacity = (size_t)2 << 30;
+	for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++) {
+		config.scratch_size = SIZE_MAX - left[i] + 1;
+		CU_ASSERT_EQUAL(hnuma_plan_create(&plan, topology, &config), -EOVERFLOW);
+		CU_ASSERT_PTR_NULL(plan);
+		check_message("together larger than the address space");
+	}
+	config.scratch_size = (size_t)1 << 40;
+	hnuma_plan_destroy(open_plan(topology, &config));
+}
+
+/* More in use than a control group's files take as a limit: the advice is the most that they take. */
+static void test_largest_limit(void)
+{
+	struct hnuma_config config = local_config();
+	struct hnuma_plan *plan;
+
+	if (!check_hugepages_exactly(here, 1))
+		return;
+	begin_fakes();
+	fake_bytes("max", 4 * MB);
+	fake_bytes("current", INT64_MAX);
+	plan = open_plan(topology, &config);
+	CU_ASSERT_PTR_NOT_NULL(strstr(hnuma_plan_advice(plan, 0), "echo 9223372036852678656 > "));
+	hnuma_plan_destroy(plan);
+	fake_bytes("current", UINT64_MAX - 1);
+	plan = open_plan(topology, &config);
+	CU_ASSERT_PTR_NOT_NULL(strstr(hnuma_plan_advice(plan, 0), "echo 9223372036852678656 > "));
+	hnuma_plan_destroy(plan);
+	end_fakes();
+}
+
 static struct hnuma_plan *open_plan_for(const struct hnuma_config *config, unsigned nr_ranks)
 {
 	struct hnuma_plan *plan;
@@ -539,6 +580,8 @@ int main(void)
 		{"cgroup limit on reservations", test_cgroup_limit_on_reservations},
 		{"several limits", test_several_limits},
 		{"enormous", test_enormous},
+		{"sums that wrap", test_sums_that_wrap},
+		{"the largest limit", test_largest_limit},
 		{"ranks", test_ranks},
 		{"ranks under a limit", test_ranks_under_a_limit},
 		{"bad ranks", test_bad_ranks},
