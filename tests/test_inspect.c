@@ -52,6 +52,32 @@ static void test_memory(void)
 	hnuma_topology_destroy(topology);
 }
 
+/* Words for memory that this library does not know are passed on as they are. */
+static void test_other_memory(void)
+{
+	char path[] = "/tmp/hugenuma-memory-XXXXXX", *text, *word;
+	struct hnuma_topology *topology;
+	struct hnuma_memory_info info;
+	int fd = mkstemp(path);
+
+	CU_ASSERT_FATAL(fd >= 0);
+	text = strdup(check_read_file(foreign_file("memory-speed.xml")));
+	word = strstr(text, "subtype=\"DRAM\"");
+	CU_ASSERT_PTR_NOT_NULL_FATAL(word);
+	memcpy(word, "subtype=\"CXL0\"", 14);
+	CU_ASSERT_EQUAL(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	CU_ASSERT_EQUAL_FATAL(foreign_create(&topology, "HWLOC_XMLFILE", path), 0);
+	CU_ASSERT_EQUAL(hnuma_topology_memory(topology, 0, &info), 0);
+	CU_ASSERT_EQUAL(info.kind, HNUMA_MEMORY_OTHER);
+	CU_ASSERT_STRING_EQUAL(info.subtype, "CXL0");
+	CU_ASSERT_EQUAL(hnuma_topology_memory(topology, 2, &info), 0);
+	CU_ASSERT_EQUAL(info.kind, HNUMA_MEMORY_DRAM);
+	hnuma_topology_destroy(topology);
+	free(text);
+	close(fd);
+	unlink(path);
+}
+
 static void test_hugepages(void)
 {
 	static const struct fake_file files[] = {
@@ -210,8 +236,13 @@ static void test_export(void)
 int main(void)
 {
 	CU_TestInfo tests[] = {
-		{"memory", test_memory}, {"huge pages", test_hugepages}, {"CPUs", test_cpus},
-		{"limits", test_limit},	 {"XML", test_export},		 CU_TEST_INFO_NULL,
+		{"memory", test_memory},
+		{"other memory", test_other_memory},
+		{"huge pages", test_hugepages},
+		{"CPUs", test_cpus},
+		{"limits", test_limit},
+		{"XML", test_export},
+		CU_TEST_INFO_NULL,
 	};
 	int code;
 

@@ -413,6 +413,16 @@ static void test_fsroot_cpuset(void)
 	end_root();
 }
 
+/* A long name of a directory that is there. */
+static const char *long_root(size_t length)
+{
+	static char name[2048];
+
+	for (size_t i = 0; i < length; i += 2)
+		memcpy(name + i, "/.", 3);
+	return name;
+}
+
 /* hwloc alone would invent a machine, complain on stderr, or abort. */
 static void test_broken_fsroot(void)
 {
@@ -422,6 +432,9 @@ static void test_broken_fsroot(void)
 	CU_ASSERT_EQUAL(foreign_create(&topology, "HWLOC_FSROOT", "/none"), -EINVAL);
 	check_message("HWLOC_FSROOT is \"/none\", which is not a directory");
 	CU_ASSERT_EQUAL(foreign_create(&topology, "HWLOC_FSROOT", "/proc/self/exe"), -EINVAL);
+	/* Names that do not fit with what is to be read behind them, or not by themselves. */
+	CU_ASSERT_EQUAL(foreign_create(&topology, "HWLOC_FSROOT", long_root(1000)), -EINVAL);
+	CU_ASSERT_EQUAL(foreign_create(&topology, "HWLOC_FSROOT", long_root(1100)), -EINVAL);
 	begin_root();
 	CU_ASSERT_EQUAL(foreign_create(&topology, "HWLOC_FSROOT", root), -EINVAL);
 	check_message("no sys/devices/system/cpu");
