@@ -487,6 +487,22 @@ static void test_unknown_topology(void)
 	CU_ASSERT_EQUAL(check_in_child(without_sys, NULL), 0);
 }
 
+/* Of several nodes, more pages are made for the machine. */
+static void test_pages_of_several_nodes(void)
+{
+	struct hnuma_region_attr attr = make_attr(HNUMA_BACKING_HUGETLB);
+	struct hnuma_region *region;
+
+	if (!check_hugepages_exactly(home, NR_PAGES - 1))
+		return;
+	attr.policy = HNUMA_POLICY_INTERLEAVE;
+	hnuma_nodeset_add(&attr.nodes, home);
+	CU_ASSERT_EQUAL(hnuma_region_create(&region, topology, &attr), -ENOMEM);
+	check_message("4 pages of 2 MB are needed, and this machine has ");
+	check_message("nr_hugepages");
+	CU_ASSERT_PTR_NULL(strstr(hnuma_errormsg(), "/node/node"));
+}
+
 int main(void)
 {
 	CU_TestInfo tests[] = {
@@ -499,6 +515,7 @@ int main(void)
 		{"surplus pages in use", test_surplus},
 		{"interleaved, and too few pages", test_interleaved},
 		{"no mapping fails over another", test_no_hole},
+		{"pages of several nodes", test_pages_of_several_nodes},
 		{"address space runs out", test_addresses},
 		{"more memory than there is", test_too_much_memory},
 		{"a limit on swap", test_limited_swap},
