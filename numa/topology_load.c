@@ -42,7 +42,7 @@
 enum kind {
 	KIND_SYSTEM,	/* the kernel of this one */
 	KIND_FSROOT,	/* files copied from another one's /sys and /proc */
-	KIND_CPUID,	/* a directory of CPUID dumps; hwloc sees to it */
+	KIND_CPUID,	/* a directory of CPUID dumps */
 	KIND_SYNTHETIC, /* a line of text */
 	KIND_XML,	/* a file written by lstopo */
 };
@@ -196,6 +196,34 @@ static int check_fsroot(const struct source *source)
 			"none from 0 to %d: name another directory, or unset it",
 			source->variable, source->value, HNUMA_MAX_NODES - 1);
 	return 0;
+}
+
+/* Has a directory one CPU's dump at least, and the file that says of what kind they are? */
+static bool has_cpuid_dumps(const char *directory)
+{
+	static const char kind[] = "Architecture: x86\n";
+	char path[1024], text[64], name[32];
+
+	if (snprintf(path, sizeof(path), "%s/hwloc-cpuid-info", directory) >= (int)sizeof(path) ||
+	    hnuma_procfs_read(path, text, sizeof(text)) < 0 ||
+	    strncmp(text, kind, strlen(kind)) != 0)
+		return false;
+	for (int cpu = 0; cpu < LINUX_CPUS_MOST; cpu++) {
+		snprintf(name, sizeof(name), "/pu%d", cpu);
+		if (is_readable(directory, name))
+			return true;
+	}
+	return false;
+}
+
+static int check_cpuid(const struct source *source)
+{
+	if (has_cpuid_dumps(source->value))
+		return 0;
+	return hnuma_error_set(-EINVAL,
+			       "%s is \"%s\", which has no dumps of CPUID: name a directory that "
+			       "hwloc-gather-cpuid made, or unset it",
+			       source->variable, source->value);
 }
 
 /* hwloc's word for why not, in ours. */
@@ -482,6 +510,8 @@ int hnuma_topology_load(struct hnuma_topology *topology)
 		topology->is_known = has_online_nodes("") && has_cpu_topology("");
 	else if (source.kind == KIND_FSROOT)
 		error = check_fsroot(&source);
+	else if (source.kind == KIND_CPUID)
+		error = check_cpuid(&source);
 	if (error)
 		return error;
 	if (hwloc_topology_init(&topology->hwloc)) {

@@ -413,6 +413,32 @@ static void test_fsroot_cpuset(void)
 	end_root();
 }
 
+/* Dumps of a machine of one CPU. Where they are not, hwloc would say so on stderr, and go on. */
+static void test_cpuid(void)
+{
+	struct hnuma_topology *topology;
+
+	CU_ASSERT_EQUAL(foreign_create(&topology, "HWLOC_CPUID_PATH", "/none"), -EINVAL);
+	check_message("HWLOC_CPUID_PATH is \"/none\", which has no dumps of CPUID");
+	begin_root();
+	CU_ASSERT_EQUAL(foreign_create(&topology, "HWLOC_CPUID_PATH", root), -EINVAL);
+	put("/hwloc-cpuid-info", "Architecture: x86\n");
+	CU_ASSERT_EQUAL(foreign_create(&topology, "HWLOC_CPUID_PATH", root), -EINVAL);
+	put("/pu0", "1 0 0 0 0 => 1 756e6547 6c65746e 49656e69\n"
+		    "1 1 0 0 0 => 806e9 100800 0 0\n"
+		    "1 80000000 0 0 0 => 80000000 0 0 0\n");
+#if defined(__x86_64__)
+	CU_ASSERT_EQUAL_FATAL(foreign_create(&topology, "HWLOC_CPUID_PATH", root), 0);
+	CU_ASSERT_FALSE(hnuma_topology_is_this_system(topology));
+	CU_ASSERT_EQUAL(hnuma_topology_nr_cpus(topology), 1);
+	CU_ASSERT_EQUAL(hnuma_topology_nr_nodes(topology), 1);
+	hnuma_topology_destroy(topology);
+#endif
+	put("/hwloc-cpuid-info", "Architecture: other\n");
+	CU_ASSERT_EQUAL(foreign_create(&topology, "HWLOC_CPUID_PATH", root), -EINVAL);
+	end_root();
+}
+
 /* A long name of a directory that is there. */
 static const char *long_root(size_t length)
 {
@@ -486,6 +512,7 @@ int main(void)
 		{"HWLOC_FSROOT", test_fsroot},
 		{"HWLOC_FSROOT with a cpuset", test_fsroot_cpuset},
 		{"broken HWLOC_FSROOT", test_broken_fsroot},
+		{"HWLOC_CPUID_PATH", test_cpuid},
 		CU_TEST_INFO_NULL,
 	};
 
