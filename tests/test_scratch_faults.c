@@ -168,6 +168,7 @@ static void test_destroy_that_fails(void)
 	int (*unmap)(void *, size_t) = hnuma_sys.unmap;
 	struct hnuma_scratch *scratch;
 	struct check_state before;
+	struct hnuma_piece piece;
 
 	check_snapshot(&before);
 	scratch = open_scratch();
@@ -181,6 +182,8 @@ static void test_destroy_that_fails(void)
 		CU_ASSERT_EQUAL(errno, ENOMEM);
 		CU_ASSERT_EQUAL(hnuma_scratch_pin(scratch, any_cpu()), -ENOMEM);
 		CU_ASSERT_EQUAL(hnuma_scratch_active(scratch), 0);
+		CU_ASSERT_EQUAL(hnuma_scratch_piece(scratch, HNUMA_HUGEPAGE, 0, &piece), -EINVAL);
+		check_message("is being destroyed");
 	}
 	CU_ASSERT_EQUAL(hnuma_scratch_destroy(scratch), 0);
 	check_unchanged(&before);

@@ -248,6 +248,55 @@ static void test_signals_everywhere(void)
 	CU_ASSERT_EQUAL(hnuma_scratch_destroy(scratch), 0);
 }
 
+static struct hnuma_scratch *other;
+static struct hnuma_space *volatile held; /* of the other scratch */
+static volatile sig_atomic_t nr_refused;
+
+/* Inside of a call on any scratch nothing else can be done; outside of one everything. */
+static void release_in_handler(int signal_number)
+{
+	int saved = errno, error = hnuma_scratch_release(held);
+
+	(void)signal_number;
+	if (error) {
+		nr_refused++;
+		nr_wrong += error != -EBUSY;
+		nr_wrong += hnuma_scratch_pin(other, 0) != -EBUSY;
+		nr_wrong += hnuma_scratch_unpin(other) != -EBUSY;
+		nr_wrong += !strstr(hnuma_errormsg(), "a signal handler interrupted a call");
+	} else {
+		held = hnuma_scratch_acquire(other);
+		nr_wrong += !held;
+	}
+	nr_calls++;
+	errno = saved;
+}
+
+static void test_other_calls(void)
+{
+	struct hnuma_space *space;
+
+	if (!step_works_here())
+		return;
+	scratch = open_scratch(3);
+	other = open_scratch(3);
+	held = hnuma_scratch_acquire(other);
+	CU_ASSERT_EQUAL(hnuma_scratch_release(hnuma_scratch_acquire(scratch)), 0);
+	nr_calls = nr_wrong = nr_refused = 0;
+	set_handler(SIGTRAP, release_in_handler);
+	step_start();
+	space = hnuma_scratch_acquire(scratch);
+	hnuma_scratch_release(space);
+	step_stop();
+	set_handler(SIGTRAP, SIG_DFL);
+	CU_ASSERT_PTR_NOT_NULL(space);
+	CU_ASSERT_EQUAL(nr_wrong, 0);
+	CU_ASSERT(nr_refused > 0 && nr_refused < nr_calls);
+	CU_ASSERT_EQUAL(hnuma_scratch_release(held), 0);
+	CU_ASSERT_EQUAL(hnuma_scratch_destroy(other), 0);
+	CU_ASSERT_EQUAL(hnuma_scratch_destroy(scratch), 0);
+}
+
 /* A second thread that changes places whenever it is told to, and tells when it has. */
 struct mover {
 	int cpus[2]; /* it takes the space of the one, then of the other */
@@ -362,6 +411,7 @@ int main(void)
 		{"signals at random", test_signals_at_random},
 #ifdef STEP_IS_POSSIBLE
 		{"a signal after each instruction", test_signals_everywhere},
+		{"other calls of a handler", test_other_calls},
 		{"never refused wrongly", test_never_refused_wrongly},
 #endif
 		CU_TEST_INFO_NULL,
