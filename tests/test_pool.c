@@ -486,6 +486,18 @@ static void test_check_finds_wrong_books(void)
 	home->depots[HNUMA_CLASS_4K].returns++;
 	CU_ASSERT_EQUAL(hnuma_pool_check(pool), -EUCLEAN);
 	home->depots[HNUMA_CLASS_4K].returns--;
+	home->depots[HNUMA_CLASS_1K].stack[home->depots[HNUMA_CLASS_1K].count++] = number;
+	CU_ASSERT_EQUAL(hnuma_pool_check(pool), -EUCLEAN);
+	check_message("is no block of this class");
+	home->depots[HNUMA_CLASS_1K].count--;
+	home->pages[number / HNUMA_BLOCKS_PER_PAGE_MAX].made++;
+	CU_ASSERT_EQUAL(hnuma_pool_check(pool), -EUCLEAN);
+	check_message("its books say");
+	home->pages[number / HNUMA_BLOCKS_PER_PAGE_MAX].made--;
+	home->nr_free_pages++;
+	CU_ASSERT_EQUAL(hnuma_pool_check(pool), -EUCLEAN);
+	check_message("pages in the books of");
+	home->nr_free_pages--;
 	close_pool();
 }
 

@@ -13,6 +13,7 @@
 #include <hugenuma.h>
 
 #include "tests/check.h"
+#include "tests/fail_sys.h"
 
 static struct hnuma_topology *topology;
 
@@ -261,6 +262,23 @@ static void test_destroy_with_blocks_out(void)
 	close_pool(pool);
 }
 
+/* Row 13. */
+static void test_destroy_that_fails(void)
+{
+	struct hnuma_pool *pool = open_pool();
+	struct hnuma_piece piece;
+
+	fail_sys_install();
+	fail_sys_begin(FAIL_UNMAP, 1, false, -ENOMEM);
+	CU_ASSERT_EQUAL(hnuma_pool_destroy(pool), -ENOMEM);
+	CU_ASSERT(fail_sys_end());
+	fail_sys_remove();
+	check_message("vm.max_map_count");
+	CU_ASSERT_EQUAL(hnuma_pool_piece(pool, HNUMA_HUGEPAGE, 0, &piece), -EINVAL);
+	check_message("is being destroyed");
+	CU_ASSERT_EQUAL(hnuma_pool_destroy(pool), 0);
+}
+
 /* Row 31. */
 static void in_the_child(void *arg)
 {
@@ -319,6 +337,7 @@ int main(void)
 		{"pointers that are no blocks (row 22)", test_pointers_that_are_no_blocks},
 		{"bulk release goes on after a bad one", test_bulk_release_goes_on_after_a_bad_one},
 		{"destroy with blocks out (row 24)", test_destroy_with_blocks_out},
+		{"destroy that fails (row 13)", test_destroy_that_fails},
 		{"fork", test_fork},
 		CU_TEST_INFO_NULL,
 	};
