@@ -20,6 +20,7 @@
 
 #include "tests/check.h"
 #include "tests/fail_sys.h"
+#include "tests/fake_files.h"
 #include "tests/observed.h"
 
 static void ask(const struct hnuma_manager *manager, struct numbers *numbers)
@@ -366,6 +367,25 @@ static void test_errors(void)
 	hnuma_observer_close(observer);
 }
 
+/* What has the name of a directory of objects and is shorter than one can be. */
+static void test_short_directory(void)
+{
+	static const struct fake_file files[] = {
+		{"/proc/4711/maps",
+		 "7f0000000000-7f0000000008 rw-s 00000000 00:01 9 /memfd:hugenuma:directory "
+		 "(deleted)\n",
+		 0},
+		{NULL, NULL, 0},
+	};
+	struct hnuma_observer *observer;
+
+	fake_files_begin(files, true);
+	CU_ASSERT_EQUAL(hnuma_observer_open(&observer, 4711), -EUCLEAN);
+	fake_files_end();
+	CU_ASSERT_PTR_NULL(observer);
+	check_message("process 4711: its directory of objects is too short");
+}
+
 static int refused;
 
 static ssize_t refuse_read(int pid, void *buffer, size_t size, const struct iovec *ranges,
@@ -426,6 +446,7 @@ int main(void)
 		{"in motion", test_in_motion},
 		{"another layout", test_other_layout},
 		{"errors", test_errors},
+		{"a short directory", test_short_directory},
 		{"the kernel refuses", test_kernel_refuses},
 		CU_TEST_INFO_NULL,
 	};

@@ -14,6 +14,7 @@
 
 #include <hugenuma.h>
 
+#include "lib/pool_books.h"
 #include "numa/region.h"
 #include "numa/sys.h"
 #include "tests/check.h"
@@ -298,6 +299,58 @@ static void test_unbound(void)
 	CU_ASSERT_EQUAL(hnuma_manager_destroy(manager), 0);
 }
 
+/* Blocks that are lost are told of, and sizes that are no whole number of a unit. */
+static void test_losses(void)
+{
+	struct hnuma_config config = HNUMA_CONFIG_INIT;
+	struct hnuma_pool *pool;
+	unsigned char *block;
+	char *text;
+
+	hnuma_nodeset_add(&config.nodes, node);
+	config.arena_capacity = 3 << 19;
+	config.buffers_per_class = 4;
+	config.least_backing = HNUMA_BACKING_BASE;
+	config.flags = HNUMA_HARDENED;
+	CU_ASSERT_EQUAL_FATAL(hnuma_manager_create(&manager, topology, &config), 0);
+	text = print(HNUMA_TEXT);
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "1.5 MB"));
+	CU_ASSERT_PTR_NULL(strstr(text, "lost"));
+	free(text);
+	pool = hnuma_manager_pool(manager);
+	block = hnuma_pool_acquire(pool, HNUMA_CLASS_16K);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(block);
+	block[16384] = (unsigned char)~block[16384];
+	CU_ASSERT_EQUAL(hnuma_pool_release(pool, block), -EUCLEAN);
+	text = print(HNUMA_TEXT);
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "  lost     1 blocks of 16K are out of service, 1 of "
+					    "them because they were overwritten\n"));
+	free(text);
+	CU_ASSERT_EQUAL(hnuma_manager_destroy(manager), 0);
+}
+
+/* Counts of years: a rate needs more than 64 bits on its way. */
+static void test_large_counts(void)
+{
+	struct hnuma_depot *depot;
+	struct hnuma_home *home;
+	char *text;
+
+	open_manager(HNUMA_BACKING_BASE);
+	home = hnuma_pool_home_of_node(hnuma_manager_pool(manager), node);
+	depot = &home->depots[HNUMA_CLASS_16K];
+	depot->hits = (uint64_t)3 << 61;
+	depot->misses = (uint64_t)1 << 61;
+	text = print(HNUMA_TEXT);
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "75.0%"));
+	free(text);
+	text = print(HNUMA_JSON);
+	CU_ASSERT_PTR_NOT_NULL(strstr(text, "0.750000"));
+	free(text);
+	depot->hits = depot->misses = 0;
+	CU_ASSERT_EQUAL(hnuma_manager_destroy(manager), 0);
+}
+
 static void test_text(void)
 {
 	struct hnuma_space *space;
@@ -501,6 +554,8 @@ int main(void)
 		{"reason of any bytes", test_reason_of_any_bytes},
 		{"unbound", test_unbound},
 		{"text", test_text},
+		{"losses", test_losses},
+		{"large counts", test_large_counts},
 		{"Prometheus", test_prometheus},
 		{"decimal comma", test_decimal_comma},
 		{"full stream", test_full_stream},
