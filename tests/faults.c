@@ -598,6 +598,8 @@ const struct operation faults_operations[] = {
 	{"region create, no dump", NULL, make_region, clean_region, HUGETLB,
 	 .flags = HNUMA_NO_DUMP},
 	{"region create, shared", NULL, make_region, clean_region, HUGETLB, .flags = HNUMA_SHARED},
+	{"region shared, base", NULL, make_region, clean_region, BASE, NO_PAGES,
+	 .flags = HNUMA_SHARED},
 	{"region shared, ladder", NULL, make_region, clean_region, BASE, .flags = HNUMA_SHARED},
 	{"region create, ladder", NULL, make_region, clean_region, BASE},
 	{"region create, transparent", NULL, make_region, clean_region, THP, NO_PAGES},

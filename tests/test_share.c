@@ -305,6 +305,16 @@ static int make_file(off_t size, int seals)
 	return fd;
 }
 
+/* As of hugetlb pages of 1 GB, which few machines have. */
+static int describe_larger_pages(int fd, struct hnuma_sys_file *file)
+{
+	int error = fail_sys.real.describe(fd, file);
+
+	file->is_hugetlb = true;
+	file->page_size = (size_t)1 << 30;
+	return error;
+}
+
 static void test_refused(void)
 {
 	struct hnuma_region_attr attr = make_attr(HNUMA_BACKING_BASE);
@@ -315,6 +325,12 @@ static void test_refused(void)
 	if (!check_hugepages(NR_PAGES))
 		return;
 	refuse(1023, &attr, -EBADF, "descriptor 1023");
+	fail_sys_install();
+	hnuma_sys.describe = describe_larger_pages;
+	fd = make_file(SIZE, SEALS);
+	refuse(fd, &attr, -EINVAL, "pages of 1073741824 bytes, not 2 MB");
+	close(fd);
+	fail_sys_remove();
 	fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
 	refuse(fd, &attr, -EINVAL, "no memfd");
 	close(fd);

@@ -263,6 +263,30 @@ static void test_unknown_large(void)
 	fake_files_end();
 }
 
+/* Where /sys tells of more than a thousand CPUs hwloc groups them; the nodes are the same. */
+static void test_many_cpus(void)
+{
+	static const struct fake_file files[] = {{CPUS "online", "0-1999\n", 0}, {NULL, NULL, 0}};
+	struct hnuma_topology *plain, *grouped;
+	struct hnuma_node_info one, other;
+
+	CU_ASSERT_EQUAL_FATAL(quiet_create(&plain), 0);
+	fake_files_begin(files, false);
+	CU_ASSERT_EQUAL_FATAL(quiet_create(&grouped), 0);
+	fake_files_end();
+	CU_ASSERT_EQUAL(hnuma_topology_nr_cpus(plain), hnuma_topology_nr_cpus(grouped));
+	CU_ASSERT_EQUAL_FATAL(hnuma_topology_nr_nodes(plain), hnuma_topology_nr_nodes(grouped));
+	for (unsigned i = 0; i < hnuma_topology_nr_nodes(plain); i++) {
+		CU_ASSERT_EQUAL(hnuma_topology_node_info(plain, i, &one), 0);
+		CU_ASSERT_EQUAL(hnuma_topology_node_info(grouped, i, &other), 0);
+		CU_ASSERT_EQUAL(one.node, other.node);
+		CU_ASSERT_EQUAL(one.memory_bytes, other.memory_bytes);
+		CU_ASSERT_EQUAL(one.nr_cpus, other.nr_cpus);
+	}
+	hnuma_topology_destroy(grouped);
+	hnuma_topology_destroy(plain);
+}
+
 /* A cpuset that changes after the topology was made is seen, in either direction. */
 static void test_cpuset_changes(void)
 {
@@ -443,6 +467,7 @@ int main(void)
 		{"arguments", test_arguments},
 		{"unknown topologies", test_unknown},
 		{"a large unknown topology", test_unknown_large},
+		{"many CPUs", test_many_cpus},
 		{"a cpuset changes", test_cpuset_changes},
 		{"the current node", test_current_node},
 		{"lists are read", test_lists_read},
