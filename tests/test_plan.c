@@ -272,7 +272,7 @@ static void test_advice_when_pages_are_promised(void)
 	if (!check_hugepages_exactly(here, needed + 1))
 		return;
 	promised = mmap(NULL, 3 * HNUMA_HUGEPAGE, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | 21 << MAP_HUGE_SHIFT, -1, 0);
 	CU_ASSERT_FATAL(promised != MAP_FAILED);
 	plan = open_plan(topology, &config);
 	CU_ASSERT_EQUAL(node_of(plan, 0).pages_free, needed + 1);

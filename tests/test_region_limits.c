@@ -242,6 +242,14 @@ static void test_promised(void)
 	close(fd);
 }
 
+/* Do what the message says. */
+static void run_command(void)
+{
+	const char *command = strstr(hnuma_errormsg(), "echo ");
+
+	CU_ASSERT_EQUAL(system(command ? command : "false"), 0);
+}
+
 /* The command counts surplus pages in use, which a larger number first makes ordinary ones. */
 static void test_surplus(void)
 {
@@ -250,9 +258,9 @@ static void test_surplus(void)
 	struct hnuma_region_attr attr = make_attr(HNUMA_BACKING_HUGETLB);
 	struct hnuma_region *surplus = NULL, *region = NULL;
 	char before[32], path[100];
-	const char *command;
 
-	if (!check_hugepages_exactly(home, 0))
+	/* With several nodes the kernel makes none while another node has free pages. */
+	if (hnuma_topology_nr_nodes(topology) > 1 || !check_hugepages_exactly(home, 0))
 		return;
 	snprintf(path, sizeof(path), "%s/%s", pool, file);
 	snprintf(before, sizeof(before), "%s", check_read_file(path));
@@ -260,8 +268,7 @@ static void test_surplus(void)
 	CU_ASSERT_EQUAL(hnuma_region_create(&surplus, topology, &attr), 0);
 	CU_ASSERT(check_write_file(pool, file, "0"));
 	CU_ASSERT_EQUAL(refused(), -ENOMEM);
-	command = strstr(hnuma_errormsg(), "echo ");
-	CU_ASSERT_EQUAL(system(command ? command : "false"), 0);
+	run_command();
 	CU_ASSERT_EQUAL(hnuma_region_create(&region, topology, &attr), 0);
 	CU_ASSERT(check_write_file(pool, file, before));
 	CU_ASSERT_EQUAL(hnuma_region_destroy(region), 0);
@@ -281,6 +288,9 @@ static void test_interleaved(void)
 	hnuma_nodeset_add(&attr.nodes, home);
 	CU_ASSERT_EQUAL(hnuma_region_create(&region, topology, &attr), -ENOMEM);
 	check_message("> /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages");
+	run_command();
+	CU_ASSERT_EQUAL_FATAL(hnuma_region_create(&region, topology, &attr), 0);
+	CU_ASSERT_EQUAL(hnuma_region_destroy(region), 0);
 }
 
 /* No mapping may ever fail over another one: kernels before 6.12 would leave a hole. */

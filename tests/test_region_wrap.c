@@ -162,7 +162,7 @@ static void test_hugetlb(void)
 	if (!check_hugepages(NR_PAGES))
 		return;
 	attr.least_backing = HNUMA_BACKING_HUGETLB;
-	memory = map(MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1);
+	memory = map(MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | 21 << MAP_HUGE_SHIFT, -1);
 	memset(memory, 1, SIZE);
 	check_region(wrap(memory, &attr), HNUMA_BACKING_HUGETLB, PAGE);
 	CU_ASSERT_EQUAL(memory[SIZE - 1], 1);
