@@ -5,12 +5,14 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,9 +20,11 @@
 
 #include <hugenuma.h>
 
+#include "numa/sys.h"
 #include "tests/check.h"
 #include "tests/foreign.h"
 #include "tests/run_command.h"
+#include "tools/unseen.h"
 
 static struct hnuma_topology *topology;
 
@@ -250,6 +254,109 @@ static void test_verify(void)
 	CU_ASSERT_EQUAL(hnuma_region_destroy(two), 0);
 }
 
+static ssize_t refuse_to_read(int pid, void *buffer, size_t size, const struct iovec *ranges,
+			      unsigned nr_ranges)
+{
+	(void)pid, (void)buffer, (void)size, (void)ranges, (void)nr_ranges;
+	return -EPERM;
+}
+
+/* Where a process may be looked at, and its memory not be read. */
+static void expect_no_list(void)
+{
+	ssize_t (*real)(int, void *, size_t, const struct iovec *, unsigned) =
+		hnuma_sys.read_process;
+	struct hnuma_survey *survey;
+	struct unseen unseen;
+	json_t *json;
+
+	CU_ASSERT_EQUAL_FATAL(hnuma_survey_create(&survey, getpid()), 0);
+	hnuma_sys.read_process = refuse_to_read;
+	unseen_find(&unseen, getpid(), survey);
+	hnuma_sys.read_process = real;
+	json = unseen_json(&unseen);
+	CU_ASSERT_EQUAL(unseen.nr, 0);
+	CU_ASSERT_PTR_NOT_NULL(strstr(unseen.why, "not ours to look at"));
+	CU_ASSERT(json_is_null(json));
+	json_decref(json);
+	unseen_free(&unseen);
+	hnuma_survey_destroy(survey);
+}
+
+/* The one region that is listed as one without a name, in a report. */
+static void expect_unnamed(const char *command, const void *address, const char *node)
+{
+	json_t *root;
+	const json_t *listed, *region;
+	char text[32];
+
+	command_run("%s %d", command, getpid());
+	snprintf(text, sizeof(text), "%p", address);
+	command_expect(strstr(command_outcome.out, "bear no name") &&
+			       strstr(command_outcome.out, "brought") &&
+			       strstr(command_outcome.out, node) &&
+			       strstr(command_outcome.out, "4 MB") &&
+			       strstr(command_outcome.out, text),
+		       "listed");
+	command_run("%s --json %d", command, getpid());
+	root = command_report();
+	listed = json_object_get(root, "regions_without_name");
+	command_expect(json_array_size(listed) == 1, "one");
+	region = json_array_get(listed, 0);
+	command_expect(strcmp(command_text(region, "name"), "brought") == 0 &&
+			       strcmp(command_text(region, "address"), text) == 0 &&
+			       number(region, "bytes") == 4 * 1024 * 1024 &&
+			       json_array_size(json_object_get(region, "nodes")) == 1,
+		       "as it is");
+	json_decref(root);
+}
+
+/* Memory that this process has wrapped, with a region that has a name and without. */
+static void test_wrapped(void)
+{
+	const size_t size = 2 * HNUMA_HUGEPAGE;
+	struct hnuma_region_attr attr = HNUMA_REGION_ATTR_INIT;
+	struct hnuma_region *named, *wrapped;
+	unsigned char *room, *memory;
+	char node[32];
+	json_t *root;
+
+	if (!check_hugepages(2))
+		return;
+	room = mmap(NULL, 2 * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CU_ASSERT_FATAL(room != MAP_FAILED);
+	memory = room + (-(uintptr_t)room & (HNUMA_HUGEPAGE - 1));
+	memset(memory, 1, size);
+	named = open_region("first", 2);
+	attr.size = size;
+	attr.name = "brought";
+	attr.node = check_home_node();
+	attr.policy = HNUMA_POLICY_PREFERRED;
+	attr.least_backing = HNUMA_BACKING_BASE;
+	CU_ASSERT_EQUAL_FATAL(hnuma_region_wrap(&wrapped, topology, memory, &attr), 0);
+	snprintf(node, sizeof(node), "node %d", attr.node);
+	expect_unnamed("verify", memory, node);
+	expect_unnamed("map", memory, node);
+	expect_no_list();
+	command_run("verify %d", getpid());
+	command_expect(command_outcome.code == 0 &&
+			       strstr(command_outcome.out, "All 2 pages are where they were"),
+		       "no part of the verdict");
+	CU_ASSERT_EQUAL(hnuma_region_destroy(named), 0);
+	command_run("verify %d", getpid());
+	command_expect(command_outcome.code == 1 &&
+			       strstr(command_outcome.out, "No region of process"),
+		       "no verdict without one");
+	CU_ASSERT_EQUAL(hnuma_region_destroy(wrapped), 0);
+	command_run("map --json %d", getpid());
+	root = command_report();
+	command_expect(json_is_array(json_object_get(root, "regions_without_name")) &&
+			       json_array_size(json_object_get(root, "regions_without_name")) == 0,
+		       "none any more");
+	json_decref(root);
+	munmap(room, 2 * size);
+}
+
 /* A watch ends with its process. */
 static void test_watch_ends(void)
 {
@@ -391,6 +498,7 @@ int main(void)
 		{"topology", test_topology},
 		{"other machines", test_other_machines},
 		{"verify", test_verify},
+		{"wrapped memory", test_wrapped},
 		{"a watch ends", test_watch_ends},
 		{"map", test_map},
 		{"a terminal", test_terminal},

@@ -16,6 +16,7 @@
 #include "tools/cli.h"
 #include "tools/survey.h"
 #include "tools/units.h"
+#include "tools/unseen.h"
 
 #define COMMAND "map"
 
@@ -64,7 +65,7 @@ static uint64_t count_unknown(const struct hnuma_survey *survey)
 }
 
 static int print_text(const struct hnuma_topology *topology, const struct hnuma_survey *survey,
-		      int pid)
+		      const struct unseen *unseen, int pid)
 {
 	unsigned i, j, nr = hnuma_survey_nr_regions(survey);
 	uint64_t unknown = count_unknown(survey);
@@ -93,11 +94,12 @@ static int print_text(const struct hnuma_topology *topology, const struct hnuma_
 	if (unknown)
 		printf("Of %s pages the kernel does not tell where they lie.\n",
 		       units_count(bytes, unknown));
+	unseen_print(unseen);
 	return COMMAND_OK;
 }
 
 static int print_json(const struct hnuma_topology *topology, const struct hnuma_survey *survey,
-		      int pid)
+		      const struct unseen *unseen, int pid)
 {
 	json_t *root = cli_report(COMMAND), *nodes = json_array(), *regions = json_array();
 	unsigned i, j, nr = hnuma_survey_nr_regions(survey);
@@ -131,6 +133,7 @@ static int print_json(const struct hnuma_topology *topology, const struct hnuma_
 	for (i = 0; i < nr; i++)
 		json_array_append_new(regions, survey_json(survey, i));
 	json_object_set_new(root, "regions", regions);
+	json_object_set_new(root, "regions_without_name", unseen_json(unseen));
 	return cli_print_json(COMMAND, root, false, COMMAND_OK);
 }
 
@@ -168,10 +171,12 @@ static int map(int pid, enum format format, const char *output)
 {
 	struct hnuma_topology *topology;
 	struct hnuma_survey *survey;
+	struct unseen unseen;
 	int code = survey_open(COMMAND, pid, &survey);
 
 	if (code)
 		return code;
+	unseen_find(&unseen, pid, survey);
 	code = cli_open_topology(COMMAND, NULL, &topology);
 	if (code)
 		goto destroy_survey;
@@ -191,14 +196,15 @@ static int map(int pid, enum format format, const char *output)
 	if (format == FORMAT_XML)
 		code = print_xml(topology, survey);
 	else if (format == FORMAT_JSON)
-		code = print_json(topology, survey, pid);
+		code = print_json(topology, survey, &unseen, pid);
 	else
-		code = print_text(topology, survey, pid);
+		code = print_text(topology, survey, &unseen, pid);
 	if (!code)
 		code = cli_finish(COMMAND, code);
 destroy_topology:
 	hnuma_topology_destroy(topology);
 destroy_survey:
+	unseen_free(&unseen);
 	hnuma_survey_destroy(survey);
 	return code;
 }

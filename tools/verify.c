@@ -16,6 +16,7 @@
 #include "tools/cli.h"
 #include "tools/survey.h"
 #include "tools/units.h"
+#include "tools/unseen.h"
 
 #define COMMAND	       "verify"
 #define MOST_SECONDS   86400
@@ -80,7 +81,7 @@ static bool is_good(const struct findings *findings)
 }
 
 static int print_json(const struct options *options, const struct hnuma_survey *survey,
-		      const struct findings *findings, int code)
+		      const struct unseen *unseen, const struct findings *findings, int code)
 {
 	json_t *root = cli_report(COMMAND), *regions = json_array();
 	unsigned i;
@@ -95,6 +96,7 @@ static int print_json(const struct options *options, const struct hnuma_survey *
 	for (i = 0; i < findings->regions; i++)
 		json_array_append_new(regions, survey_json(survey, i));
 	json_object_set_new(root, "regions", regions);
+	json_object_set_new(root, "regions_without_name", unseen_json(unseen));
 	return cli_print_json(COMMAND, root, options->period != 0, code);
 }
 
@@ -151,12 +153,16 @@ static void print_regions(const struct options *options, const struct hnuma_surv
 	cli_table_print(&table);
 }
 
-static void print_verdict(const struct options *options, const struct findings *findings)
+static void print_verdict(const struct options *options, const struct unseen *unseen,
+			  const struct findings *findings)
 {
 	char text[UNITS_TEXT];
 
 	if (!findings->regions) {
-		cli_print(CLI_BAD, "Process %d has no region of hugenuma.\n", options->pid);
+		cli_print(CLI_BAD,
+			  unseen->nr ? "No region of process %d can be looked at.\n"
+				     : "Process %d has no region of hugenuma.\n",
+			  options->pid);
 		return;
 	}
 	if (is_good(findings)) {
@@ -177,7 +183,7 @@ static void print_verdict(const struct options *options, const struct findings *
 }
 
 static int print_text(const struct options *options, const struct hnuma_survey *survey,
-		      const struct findings *findings, int code)
+		      const struct unseen *unseen, const struct findings *findings, int code)
 {
 	char now[32];
 	time_t seconds = time(NULL);
@@ -191,7 +197,8 @@ static int print_text(const struct options *options, const struct hnuma_survey *
 	}
 	if (findings->regions)
 		print_regions(options, survey);
-	print_verdict(options, findings);
+	unseen_print(unseen);
+	print_verdict(options, unseen, findings);
 	return cli_finish(COMMAND, code);
 }
 
@@ -199,6 +206,7 @@ static int look(const struct options *options, bool is_first)
 {
 	struct hnuma_survey *survey;
 	struct findings findings;
+	struct unseen unseen;
 	int code;
 
 	/* That it ends is what a watch waits for. */
@@ -212,8 +220,10 @@ static int look(const struct options *options, bool is_first)
 	}
 	findings = sum_up(options, survey);
 	code = is_good(&findings) ? COMMAND_OK : COMMAND_FAILED;
-	code = options->json ? print_json(options, survey, &findings, code)
-			     : print_text(options, survey, &findings, code);
+	unseen_find(&unseen, options->pid, survey);
+	code = options->json ? print_json(options, survey, &unseen, &findings, code)
+			     : print_text(options, survey, &unseen, &findings, code);
+	unseen_free(&unseen);
 	hnuma_survey_destroy(survey);
 	return code;
 }
