@@ -56,12 +56,8 @@ int hnuma_arena_build(struct hnuma_arena **out, const struct hnuma_region *regio
 {
 	struct hnuma_arena *arena;
 	uint64_t stretch = capacity / HNUMA_CACHE_LINE / STRETCH_SHARE;
-	int error;
 
 	*out = NULL;
-	error = hnuma_process_watch_forks();
-	if (error)
-		return error;
 	arena = aligned_alloc(HNUMA_CACHE_LINE, sizeof(*arena));
 	if (!arena)
 		return hnuma_error_set(-ENOMEM, "no memory for an arena's %zu bytes of books",

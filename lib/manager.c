@@ -59,8 +59,6 @@ struct hnuma_manager *hnuma_manager_begin(void)
 	static const struct hnuma_owner nobody = HNUMA_OWNER_NONE;
 	struct hnuma_manager *manager;
 
-	if (hnuma_process_watch_forks())
-		return NULL;
 	manager = calloc(1, sizeof(*manager));
 	if (!manager) {
 		hnuma_error_set(-ENOMEM, "no memory for a manager");

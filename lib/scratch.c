@@ -232,9 +232,6 @@ int hnuma_scratch_build(struct hnuma_scratch **out, const struct hnuma_ground *g
 	int *cpus, nr, error;
 
 	*out = NULL;
-	error = hnuma_process_watch_forks();
-	if (error)
-		return error;
 	nr = hnuma_scratch_deal(ground->topology, &ground->service, attr->max_spaces, &cpus,
 				&indices);
 	if (nr < 0)

@@ -14,7 +14,10 @@
 /* Written only by the child's side of fork(), when it has one thread: reading needs no atomic. */
 extern unsigned hnuma_process_epoch __attribute__((visibility("hidden")));
 
-/* Begin to watch for forks. Once per process is enough, more does no harm. Returns 0 or -ENOMEM. */
+/*
+ * Begin to watch for forks. Once per process is enough, more does no harm: hnuma_topology_create() does,
+ * and without a topology nothing else is made. Returns 0 or -ENOMEM.
+ */
 int hnuma_process_watch_forks(void);
 
 /* Was an object that noted `epoch` made by a parent of this process? */

@@ -131,8 +131,6 @@ static int create(struct hnuma_region **out, const struct hnuma_topology *topolo
 	error = hnuma_request_init(&request, topology, attr);
 	if (error)
 		return error;
-	if (hnuma_process_watch_forks())
-		goto no_memory;
 	region = calloc(1, sizeof(*region));
 	if (!region)
 		goto no_memory;
