@@ -488,6 +488,26 @@ static void test_each_call_fails(void)
 	adopt_finish(adopt_again());
 }
 
+/* Two at a time, and the one that was made first is left first. */
+static void test_two(void)
+{
+	struct hnuma_config config = adopt_config();
+	struct hnuma_manager *managers[2];
+	struct check_state before;
+
+	if (!check_hugepages(2 * ADOPT_PAGES))
+		return;
+	hnuma_manager_destroy(adopt_make(&config));
+	close(adopt_fd);
+	check_snapshot(&before);
+	for (int i = 0; i < 2; i++)
+		CU_ASSERT_EQUAL_FATAL(hnuma_manager_create(&managers[i], adopt_topology, &config),
+				      0);
+	for (int i = 0; i < 2; i++)
+		CU_ASSERT_EQUAL(hnuma_manager_leave(managers[i]), 0);
+	check_unchanged(&before);
+}
+
 static void leave_in_child(void *manager)
 {
 	CU_ASSERT_EQUAL(hnuma_manager_leave(manager), -EOWNERDEAD);
@@ -533,6 +553,7 @@ int main(void)
 		{"overwritten", test_overwritten},
 		{"hooks", test_hooks},
 		{"each call fails", test_each_call_fails},
+		{"two at a time", test_two},
 		{"leave fails", test_leave_fails},
 		CU_TEST_INFO_NULL,
 	};

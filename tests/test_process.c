@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 
 #include <hugenuma.h>
@@ -50,6 +51,72 @@ static void test_no_memory(void)
 	CU_ASSERT_EQUAL(hnuma_process_watch_forks(), 0);
 	CU_ASSERT_EQUAL(nr_registered, 1);
 	CU_ASSERT_EQUAL(hnuma_process_epoch, epoch);
+}
+
+/* Those of the C library that are not, the linker's --wrap replaces. */
+static int specific_error;
+int __real_pthread_setspecific(pthread_key_t key, const void *value);
+int __wrap_pthread_setspecific(pthread_key_t key, const void *value);
+
+int __wrap_pthread_setspecific(pthread_key_t key, const void *value)
+{
+	return specific_error ? specific_error : __real_pthread_setspecific(key, value);
+}
+
+static int key_error;
+int __real_pthread_key_create(pthread_key_t *key, void (*destructor)(void *));
+int __wrap_pthread_key_create(pthread_key_t *key, void (*destructor)(void *));
+
+int __wrap_pthread_key_create(pthread_key_t *key, void (*destructor)(void *))
+{
+	return key_error ? key_error : __real_pthread_key_create(key, destructor);
+}
+
+/*
+ * What the first scratch of a process needs is refused with it. A manager that cannot own its shared
+ * memory is no more than a manager. To be seen from outside is an extra.
+ */
+static void test_no_memory_for_objects(void)
+{
+	struct hnuma_scratch_attr attr = HNUMA_SCRATCH_ATTR_INIT;
+	struct hnuma_config config = HNUMA_CONFIG_INIT;
+	struct hnuma_topology *topology;
+	struct hnuma_manager *manager;
+	struct hnuma_scratch *scratch;
+
+	CU_ASSERT_EQUAL_FATAL(hnuma_topology_create(&topology), 0);
+	attr.least_backing = config.least_backing = HNUMA_BACKING_BASE;
+	key_error = EAGAIN;
+	CU_ASSERT_EQUAL(hnuma_scratch_create(&scratch, topology, &attr), -ENOMEM);
+	CU_ASSERT_PTR_NULL(scratch);
+	check_message("cannot tell us of threads' ends");
+	key_error = 0;
+	atfork_error = ENOMEM;
+	CU_ASSERT_EQUAL(hnuma_scratch_create(&scratch, topology, &attr), -ENOMEM);
+	check_message("cannot tell us of threads' ends");
+	config.flags = HNUMA_SHARED;
+	atfork_error = 0;
+	CU_ASSERT_EQUAL_FATAL(hnuma_scratch_create(&scratch, topology, &attr), 0);
+	atfork_error = ENOMEM;
+	CU_ASSERT_EQUAL_FATAL(hnuma_manager_create(&manager, topology, &config), 0);
+	CU_ASSERT_EQUAL(hnuma_manager_fds(manager, NULL, 0), -ENOLCK);
+	CU_ASSERT_EQUAL(hnuma_manager_destroy(manager), 0);
+	atfork_error = 0;
+	CU_ASSERT_EQUAL_FATAL(hnuma_manager_create(&manager, topology, &config), 0);
+	CU_ASSERT(hnuma_manager_fds(manager, NULL, 0) > 0);
+	CU_ASSERT_EQUAL(hnuma_manager_destroy(manager), 0);
+
+	specific_error = ENOMEM;
+	errno = 0;
+	CU_ASSERT_PTR_NULL(hnuma_scratch_acquire(scratch));
+	CU_ASSERT_EQUAL(errno, ENOMEM);
+	CU_ASSERT_EQUAL(hnuma_scratch_pin(scratch, sched_getcpu()), -ENOMEM);
+	check_message("no memory to be told of the thread's end");
+	specific_error = 0;
+	CU_ASSERT_EQUAL(hnuma_scratch_active(scratch), 0);
+	CU_ASSERT_EQUAL(hnuma_scratch_release(hnuma_scratch_acquire(scratch)), 0);
+	CU_ASSERT_EQUAL(hnuma_scratch_destroy(scratch), 0);
+	hnuma_topology_destroy(topology);
 }
 
 static void in_grandchild(void *arg)
@@ -114,6 +181,7 @@ int main(void)
 {
 	CU_TestInfo tests[] = {
 		{"no memory to watch", test_no_memory},
+		{"no memory to watch for objects", test_no_memory_for_objects},
 		{"children and grandchildren", test_fork},
 		{"many threads", test_threads},
 		CU_TEST_INFO_NULL,
