@@ -151,15 +151,15 @@ void *hnuma_pool_acquire_size(struct hnuma_pool *pool, size_t bytes)
 
 COLD int hnuma_pool_refuse(int error, const void *buffer, const struct hnuma_spot *spot)
 {
-	const char *why = "a buffer that is not out: it was released before";
+	const char *why = "a block that is not out: it was released before";
 
 	if (error == -EUCLEAN)
 		return hnuma_guard_explain(spot->home, spot->class_index, spot->block, spot->bad);
 	if (error == -EFAULT)
-		why = "not a buffer of this pool";
+		why = "not a block of this pool";
 	else if (error == -EINVAL)
-		why = "not the start of a buffer: it points into one";
-	return hnuma_error_set(error, "buffer %p refused: %s", buffer, why);
+		why = "not the start of a block: it points into one";
+	return hnuma_error_set(error, "block %p refused: %s", buffer, why);
 }
 
 /* To the depot; a cache that is full is drained on the way. */

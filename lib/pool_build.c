@@ -113,7 +113,7 @@ int hnuma_pool_need(const struct hnuma_pool_attr *attr, const struct hnuma_servi
 		return error;
 	if ((bytes == 0 && default_bytes(attr->buffers_per_class, &bytes)) || bytes > most)
 		return hnuma_error_set(-EOVERFLOW,
-				       "a pool of %zu buffers per class, or %zu bytes per node, %s"
+				       "a pool of %zu blocks per class, or %zu bytes per node, %s"
 				       "is too large: a node's part must be below 4 TB",
 				       attr->buffers_per_class, attr->bytes_per_node,
 				       is_hardened ? "and as much again for guards, " : "");
@@ -483,7 +483,7 @@ int hnuma_pool_destroy(struct hnuma_pool *pool)
 	nr_out = pool->is_going ? 0 : hnuma_pool_nr_out(pool);
 	if (nr_out > 0)
 		return hnuma_error_set(-EBUSY,
-				       "the pool cannot be destroyed: %zu of its buffers are "
+				       "the pool cannot be destroyed: %zu of its blocks are "
 				       "out; release them first",
 				       nr_out);
 	error = pool->is_going ? 0 : hnuma_guard_leave(pool);

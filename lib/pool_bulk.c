@@ -29,7 +29,7 @@ static __attribute__((cold)) int give_up(struct hnuma_pool *pool, struct hnuma_h
 			hnuma_pool_release(pool, buffers[i]);
 	}
 	return hnuma_error_set(-ENOMEM,
-			       "node %d has fewer than %zu buffers of %zu bytes that were not "
+			       "node %d has fewer than %zu blocks of %zu bytes that were not "
 			       "overwritten",
 			       home->node, n, hnuma_block_size(class_index));
 }
@@ -104,7 +104,7 @@ int hnuma_pool_acquire_bulk_on(struct hnuma_pool *pool, int node, enum hnuma_cla
 	if (!(cache && acquire_bulk_here(home, cache, cpu, buffers, n)) &&
 	    !acquire_bulk_at_home(home, cache, cpu, class_index, buffers, n))
 		return hnuma_error_set(-ENOMEM,
-				       "%zu buffers of %zu bytes asked of node %d, which has fewer "
+				       "%zu blocks of %zu bytes asked of node %d, which has fewer "
 				       "left; nothing was taken",
 				       n, hnuma_block_size(class_index), home->node);
 	for (size_t i = 0; i < n && unlikely(home->is_hardened); i++) {
@@ -210,5 +210,5 @@ int hnuma_pool_release_bulk(struct hnuma_pool *pool, void *const *buffers, size_
 	if (!first)
 		return 0;
 	hnuma_pool_refuse(first, first_bad, &first_spot);
-	return hnuma_error_prefix(first, "%zu of %zu buffers were refused, first: ", refused, n);
+	return hnuma_error_prefix(first, "%zu of %zu blocks were refused, first: ", refused, n);
 }

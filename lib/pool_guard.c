@@ -63,13 +63,13 @@ int hnuma_guard_explain(const struct hnuma_home *home, unsigned class_index, uin
 	if (bad < size)
 		return hnuma_error_set(
 			-EUCLEAN,
-			"buffer %p of %zu bytes on node %d: its byte %zu was overwritten after the "
-			"buffer was released; it will not be handed out again",
+			"block %p of %zu bytes on node %d: its byte %zu was overwritten after the "
+			"block was released; it will not be handed out again",
 			(const void *)address, size, home->node, bad);
 	return hnuma_error_set(
 		-EUCLEAN,
-		"buffer %p of %zu bytes on node %d: byte %zu behind its end was overwritten: its "
-		"user wrote too far, or that of the buffer at %p before its start; it will not be "
+		"block %p of %zu bytes on node %d: byte %zu behind its end was overwritten: its "
+		"user wrote too far, or that of the block at %p before its start; it will not be "
 		"handed out again",
 		(const void *)address, size, home->node, bad - size,
 		(const void *)(address + hnuma_home_stride(home, class_index)));

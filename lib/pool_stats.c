@@ -109,13 +109,13 @@ static int prewarm_home(struct hnuma_home *home, unsigned class_index, size_t co
 
 	if (nr_free > home->buffers_per_class || count > home->buffers_per_class - nr_free)
 		return hnuma_error_set(-ENOSPC,
-				       "%zu more free buffers of %zu bytes asked of node %d, which "
+				       "%zu more free blocks of %zu bytes asked of node %d, which "
 				       "has %zu and keeps at most %zu (buffers_per_class)",
 				       count, hnuma_block_size(class_index), home->node, nr_free,
 				       home->buffers_per_class);
 	if (!hnuma_home_make(home, class_index, count))
 		return hnuma_error_set(-ENOMEM,
-				       "node %d has no room for %zu more buffers of %zu bytes",
+				       "node %d has no room for %zu more blocks of %zu bytes",
 				       home->node, count, hnuma_block_size(class_index));
 	return 0;
 }

@@ -144,7 +144,7 @@ static void test_mixed(void)
 		blocks[i + 2] = i % 2 ? (char *)blocks[i + 1] + 64 : (char *)&mine;
 	}
 	CU_ASSERT_EQUAL(hnuma_pool_release_bulk(pool, blocks, 60), -EFAULT);
-	check_message("20 of 60 buffers were refused");
+	check_message("20 of 60 blocks were refused");
 	CU_ASSERT_EQUAL(stats_of(HNUMA_CLASS_1K).cached_buffers, 20);
 	CU_ASSERT_EQUAL(stats_of(HNUMA_CLASS_16K).cached_buffers, 20);
 	CU_ASSERT_EQUAL(stats_of(HNUMA_CLASS_1K).in_use, 0);

@@ -211,7 +211,7 @@ static void test_pointers_that_are_no_blocks(void)
 	CU_ASSERT_EQUAL(hnuma_pool_release(pool, block + 1024), -EINVAL);
 	CU_ASSERT_EQUAL(hnuma_pool_release(pool, block + 16383), -EINVAL);
 	CU_ASSERT_EQUAL(hnuma_pool_release(pool, foreign), -EFAULT);
-	check_message("not a buffer of this pool");
+	check_message("not a block of this pool");
 	CU_ASSERT_EQUAL(hnuma_pool_release(pool, heap), -EFAULT);
 	CU_ASSERT_EQUAL(hnuma_pool_release(pool, stack), -EFAULT);
 	CU_ASSERT_EQUAL(hnuma_pool_release(pool, NULL), -EFAULT);
@@ -254,7 +254,7 @@ static void test_destroy_with_blocks_out(void)
 	void *second = hnuma_pool_acquire(pool, HNUMA_CLASS_256K);
 
 	CU_ASSERT_EQUAL(hnuma_pool_destroy(pool), -EBUSY);
-	check_message("2 of its buffers");
+	check_message("2 of its blocks");
 	memset(second, 1, 262144);
 	CU_ASSERT_EQUAL(hnuma_pool_release(pool, first), 0);
 	CU_ASSERT_EQUAL(hnuma_pool_destroy(pool), -EBUSY);

@@ -284,7 +284,7 @@ static void test_bulk(void)
 	CU_ASSERT_EQUAL(hnuma_pool_acquire_bulk(pool, HNUMA_CLASS_256K, again, 1), -ENOMEM);
 	overwrite((unsigned char *)blocks[1] + 262144, 1);
 	CU_ASSERT_EQUAL(hnuma_pool_release_bulk(pool, blocks, 8), -EUCLEAN);
-	expect_words(blocks[1], "1 of 8 buffers were refused");
+	expect_words(blocks[1], "1 of 8 blocks were refused");
 	overwrite((unsigned char *)blocks[2] + 77, 1);
 
 	/* Two of eight were overwritten: seven are tried in vain, six are got. */
