@@ -383,23 +383,29 @@ static void reclaim_sweep(struct hnuma_home *home, unsigned class_index)
 	depot->count = kept;
 }
 
-/* Mark up to `wanted` pages of other classes whose made blocks are all in depots. Returns how many. */
+/*
+ * Mark up to `wanted` pages of other classes whose made blocks are all in depots. Returns how many. Looks at
+ * the blocks in the depots, and at no page that none of them lies on: an acquire that fails costs little
+ * where nothing is free, however many pages there are.
+ */
 static uint32_t reclaim_mark(struct hnuma_home *home, unsigned needy, uint32_t wanted)
 {
 	uint32_t marked = 0;
 
-	for (uint32_t i = 0; i < home->nr_pages; i++)
-		home->pages[i].free = 0;
 	for (unsigned c = 0; c < HNUMA_NR_CLASSES; c++) {
-		for (uint64_t i = 0; i < home->depots[c].count; i++)
-			home->pages[page_of(home->depots[c].stack[i])].free++;
-	}
-	for (uint32_t i = 0; i < home->nr_pages && marked < wanted; i++) {
-		struct hnuma_page *page = &home->pages[i];
+		const struct hnuma_depot *depot = &home->depots[c];
 
-		if (home->page_classes[i] != needy && page->made > 0 && page->free == page->made) {
-			page->free = UINT32_MAX;
-			marked++;
+		if (c == needy)
+			continue;
+		for (uint64_t i = 0; i < depot->count; i++)
+			home->pages[page_of(depot->stack[i])].free = 0;
+		for (uint64_t i = 0; i < depot->count; i++) {
+			struct hnuma_page *page = &home->pages[page_of(depot->stack[i])];
+
+			if (++page->free == page->made && marked < wanted) {
+				page->free = UINT32_MAX;
+				marked++;
+			}
 		}
 	}
 	return marked;
