@@ -308,14 +308,11 @@ void hnuma_home_withdraw(struct hnuma_home *home, unsigned class_index, uint32_t
 			 uint32_t last);
 
 /*
- * Take a page out of service, or go on with it: what is free on it or not made is LOST, what is out
- * is LEAVING. Returns how many blocks are neither, since a thread that is inside acquire or
- * release has them in its hands. Touches nothing on the page.
+ * Put a page that is in no list into the one that its class, and what of it is made, say, and count it;
+ * or take it out of there.
  */
-uint32_t hnuma_home_retire(struct hnuma_home *home, uint32_t page);
-
-/* Put a page that is in no list into the one that its class, and what of it is made, say. Counts it. */
 void hnuma_home_enlist(struct hnuma_home *home, uint32_t page);
+void hnuma_home_delist(struct hnuma_home *home, uint32_t page);
 
 /* Unmake every free block. */
 void hnuma_home_clear(struct hnuma_home *home);

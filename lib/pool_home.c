@@ -45,20 +45,50 @@ static uint32_t page_of(uint32_t block)
 	return block >> (HNUMA_PAGE_SHIFT - HNUMA_BLOCK_SHIFT);
 }
 
+void hnuma_home_enlist(struct hnuma_home *home, uint32_t page)
+{
+	const unsigned class_index = home->page_classes[page];
+
+	if (class_index != HNUMA_NO_CLASS) {
+		struct hnuma_depot *depot = &home->depots[class_index];
+
+		depot->nr_pages++;
+		if (home->pages[page].made < hnuma_home_per_page(home, class_index))
+			list_push(home, &depot->partial, page);
+	} else if (!home->pages[page].is_lost) {
+		list_push(home, &home->free_pages, page);
+		home->nr_free_pages++;
+	}
+}
+
+void hnuma_home_delist(struct hnuma_home *home, uint32_t page)
+{
+	const unsigned class_index = home->page_classes[page];
+
+	if (class_index != HNUMA_NO_CLASS) {
+		struct hnuma_depot *depot = &home->depots[class_index];
+
+		depot->nr_pages--;
+		if (home->pages[page].made < hnuma_home_per_page(home, class_index))
+			list_remove(home, &depot->partial, page);
+	} else if (!home->pages[page].is_lost) {
+		list_remove(home, &home->free_pages, page);
+		home->nr_free_pages--;
+	}
+}
+
 /* Give a page of no class to a class. It joins the partial list: all its blocks are to be made. */
 static void page_deal(struct hnuma_home *home, unsigned class_index)
 {
-	struct hnuma_depot *depot = &home->depots[class_index];
 	uint32_t page = home->free_pages;
 
-	list_remove(home, &home->free_pages, page);
-	home->nr_free_pages--;
+	hnuma_home_delist(home, page);
 	atomic_store_explicit(&home->page_classes[page], (unsigned char)class_index,
 			      memory_order_relaxed);
 	home->pages[page].hint = 0;
-	list_push(home, &depot->partial, page);
-	depot->nr_pages++;
-	HNUMA_PROBE(pool_growth, home->node, class_index, depot->nr_pages, home->nr_free_pages);
+	hnuma_home_enlist(home, page);
+	HNUMA_PROBE(pool_growth, home->node, class_index, home->depots[class_index].nr_pages,
+		    home->nr_free_pages);
 }
 
 /* Make one block: its state is the caller's to set. There must be room for it. */
@@ -113,28 +143,10 @@ static void block_unmake(struct hnuma_home *home, unsigned class_index, uint32_t
 	depot->made--;
 	if (page->made > 0)
 		return;
-	list_remove(home, &depot->partial, number);
-	depot->nr_pages--;
+	hnuma_home_delist(home, number);
 	atomic_signal_fence(memory_order_release);
 	atomic_store_explicit(&home->page_classes[number], HNUMA_NO_CLASS, memory_order_relaxed);
-	list_push(home, &home->free_pages, number);
-	home->nr_free_pages++;
-}
-
-void hnuma_home_enlist(struct hnuma_home *home, uint32_t page)
-{
-	const unsigned class_index = home->page_classes[page];
-
-	if (class_index != HNUMA_NO_CLASS) {
-		struct hnuma_depot *depot = &home->depots[class_index];
-
-		depot->nr_pages++;
-		if (home->pages[page].made < hnuma_home_per_page(home, class_index))
-			list_push(home, &depot->partial, page);
-	} else if (!home->pages[page].is_lost) {
-		list_push(home, &home->free_pages, page);
-		home->nr_free_pages++;
-	}
+	hnuma_home_enlist(home, number);
 }
 
 static size_t nr_makeable(const struct hnuma_home *home, unsigned class_index)
@@ -522,67 +534,6 @@ void hnuma_home_unmake(struct hnuma_home *home, unsigned class_index, size_t n)
 
 	for (; n > 0; n--)
 		block_unmake(home, class_index, depot->stack[--depot->count]);
-}
-
-/* Of a page that is dealt to a class: let it be full, so that no block of it is ever made. */
-static void page_close(struct hnuma_home *home, unsigned class_index, uint32_t page)
-{
-	struct hnuma_depot *depot = &home->depots[class_index];
-	const uint32_t per_page = hnuma_home_per_page(home, class_index);
-	const uint32_t first = page * HNUMA_BLOCKS_PER_PAGE_MAX;
-	const uint32_t unmade = per_page - home->pages[page].made;
-
-	if (unmade > 0)
-		list_remove(home, &depot->partial, page);
-	for (uint32_t i = 0; i < per_page; i++) {
-		uint32_t block = first + i * hnuma_home_step(home, class_index);
-
-		if (hnuma_block_state(home, block) == HNUMA_BLOCK_UNMADE)
-			hnuma_block_set(home, block, HNUMA_BLOCK_LOST);
-	}
-	home->pages[page].made = (uint16_t)per_page;
-	depot->made += unmade;
-	depot->lost += unmade;
-}
-
-/*
- * Why no thread can bring a block of the page back into use, although acquire and release look at
- * the block's state only. A block that is free and in no list is in the hands of a thread: one that
- * released it is about to put it into a list, where the next round finds it; one that acquires
- * it is about to say OUT. A block that is OUT becomes LEAVING by an exchange, of which the release
- * that expects OUT is the other side: one of the two comes first. Neither LEAVING nor LOST ever
- * becomes FREE. So the page is done with when a round finds no block FREE.
- */
-uint32_t hnuma_home_retire(struct hnuma_home *home, uint32_t page)
-{
-	const unsigned class_index = home->page_classes[page];
-	const uint32_t first = page * HNUMA_BLOCKS_PER_PAGE_MAX;
-	const uint32_t last = first + HNUMA_BLOCKS_PER_PAGE_MAX - 1;
-	uint32_t in_hands = 0;
-
-	if (!home->pages[page].is_lost) {
-		home->pages[page].is_lost = true;
-		atomic_signal_fence(memory_order_release);
-		home->nr_lost_pages++;
-		if (class_index == HNUMA_NO_CLASS) {
-			list_remove(home, &home->free_pages, page);
-			home->nr_free_pages--;
-		} else {
-			page_close(home, class_index, page);
-		}
-	}
-	if (class_index == HNUMA_NO_CLASS)
-		return 0;
-	hnuma_home_withdraw(home, class_index, first, last);
-	for (uint32_t block = first; block <= last; block += hnuma_home_step(home, class_index)) {
-		unsigned char was = HNUMA_BLOCK_OUT;
-
-		if (!atomic_compare_exchange_strong_explicit(
-			    &home->states[block].is, &was, HNUMA_BLOCK_LEAVING,
-			    memory_order_relaxed, memory_order_relaxed))
-			in_hands += was == HNUMA_BLOCK_FREE;
-	}
-	return in_hands;
 }
 
 void hnuma_home_clear(struct hnuma_home *home)

@@ -38,6 +38,68 @@ static struct hnuma_home *home_of(const struct hnuma_pool *pool, const void *add
 	return NULL;
 }
 
+/* A page in no list: from now on it is out of service, and if it has a class full, so that no block is made. */
+static void close_page(struct hnuma_home *home, uint32_t number)
+{
+	const unsigned class_index = home->page_classes[number];
+	const uint32_t first = number * HNUMA_BLOCKS_PER_PAGE_MAX;
+	const uint32_t behind = first + HNUMA_BLOCKS_PER_PAGE_MAX;
+	struct hnuma_page *page = &home->pages[number];
+
+	page->is_lost = true;
+	/* For pool_adopt.c. */
+	atomic_signal_fence(memory_order_release);
+	home->nr_lost_pages++;
+	if (class_index == HNUMA_NO_CLASS)
+		return;
+	for (uint32_t block = first; block < behind; block += hnuma_home_step(home, class_index)) {
+		if (hnuma_block_state(home, block) != HNUMA_BLOCK_UNMADE)
+			continue;
+		hnuma_block_set(home, block, HNUMA_BLOCK_LOST);
+		page->made++;
+		home->depots[class_index].made++;
+		home->depots[class_index].lost++;
+	}
+}
+
+/*
+ * Take a page out of service, or go on with it: what is free on it or not made is LOST, what is out
+ * is LEAVING. Returns how many blocks are neither, since a thread that is inside acquire or
+ * release has them in its hands. Touches nothing on the page.
+ *
+ * Why no thread can bring a block of the page back into use, although acquire and release look at
+ * the block's state only. A block that is free and in no list is in the hands of a thread: one that
+ * released it is about to put it into a list, where the next round finds it; one that acquires
+ * it is about to say OUT. A block that is OUT becomes LEAVING by an exchange, of which the release
+ * that expects OUT is the other side: one of the two comes first. Neither LEAVING nor LOST ever
+ * becomes FREE. So the page is done with when a round finds no block FREE.
+ */
+static uint32_t retire(struct hnuma_home *home, uint32_t page)
+{
+	const unsigned class_index = home->page_classes[page];
+	const uint32_t first = page * HNUMA_BLOCKS_PER_PAGE_MAX;
+	const uint32_t last = first + HNUMA_BLOCKS_PER_PAGE_MAX - 1;
+	uint32_t in_hands = 0;
+
+	if (!home->pages[page].is_lost) {
+		hnuma_home_delist(home, page);
+		close_page(home, page);
+		hnuma_home_enlist(home, page);
+	}
+	if (class_index == HNUMA_NO_CLASS)
+		return 0;
+	hnuma_home_withdraw(home, class_index, first, last);
+	for (uint32_t block = first; block <= last; block += hnuma_home_step(home, class_index)) {
+		unsigned char was = HNUMA_BLOCK_OUT;
+
+		if (!atomic_compare_exchange_strong_explicit(
+			    &home->states[block].is, &was, HNUMA_BLOCK_LEAVING,
+			    memory_order_relaxed, memory_order_relaxed))
+			in_hands += was == HNUMA_BLOCK_FREE;
+	}
+	return in_hands;
+}
+
 /*
  * Returns 0, 1 (blocks are in somebody's hands), or -EALREADY where there is nothing left to do. The
  * lock is given up between rounds: a thread that could not put its block into a cache wants it.
@@ -49,7 +111,7 @@ static int retire_once(struct hnuma_home *home, uint32_t page, bool is_first)
 
 	pthread_mutex_lock(&home->lock);
 	was_lost = home->pages[page].is_lost;
-	in_hands = hnuma_home_retire(home, page);
+	in_hands = retire(home, page);
 	pthread_mutex_unlock(&home->lock);
 	if (in_hands > 0)
 		return 1;

@@ -2,9 +2,9 @@
 /*
  * tests/spin/pool_retire.pml - a page of a pool is taken out of service while threads acquire and release.
  *
- *	lib/pool_retire.c	hnuma_pool_retire(), retire_once(), hnuma_retire_let_go()
- *	lib/pool_home.c		hnuma_home_retire(), page_close(), hnuma_home_withdraw(), block_make(),
- *				block_unmake(), hnuma_home_take(), _give(), _lose()
+ *	lib/pool_retire.c	hnuma_pool_retire(), retire_once(), retire(), close_page(), hnuma_retire_let_go()
+ *	lib/pool_home.c		hnuma_home_withdraw(), block_make(), block_unmake(), hnuma_home_take(),
+ *				_give(), _lose()
  *	lib/pool.c		hnuma_pool_acquire(), _release(), take_from(), take_back(), give_to_home()
  *
  * What must hold: once hnuma_pool_retire() has returned 0, no call of acquire that begins then gives a
