@@ -132,7 +132,7 @@ struct hnuma_depot {
 	uint64_t made;
 	uint32_t nr_pages; /* dealt to this class */
 	uint32_t partial;  /* first page with UNMADE blocks, or HNUMA_NO_PAGE */
-	uint32_t limit;	   /* of each cache of this class */
+	uint64_t room;	   /* see hnuma_home_give() */
 	uint64_t hits;	   /* those that no cache counted */
 	uint64_t misses;
 	uint64_t returns; /* those that no cache counted */

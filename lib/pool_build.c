@@ -158,7 +158,6 @@ static void home_open(struct hnuma_home *home)
 		struct hnuma_depot *depot = &home->depots[c];
 
 		depot->partial = HNUMA_NO_PAGE;
-		depot->limit = (uint32_t)cache_limit_of(home, 0);
 		for (unsigned cpu = 0; cpu < home->nr_cpus; cpu++) {
 			struct hnuma_cache *cache = &home->cpus[cpu].caches[c];
 

@@ -175,6 +175,12 @@ size_t hnuma_home_nr_free(const struct hnuma_home *home, unsigned class_index)
 	return nr_free;
 }
 
+/* So many blocks were free that the depot did not know of when it last counted. */
+static void lose_room(struct hnuma_depot *depot, uint64_t n)
+{
+	depot->room -= n < depot->room ? n : depot->room;
+}
+
 void hnuma_home_fill(struct hnuma_home *home, struct hnuma_cache *cache, unsigned cpu,
 		     unsigned class_index)
 {
@@ -205,6 +211,7 @@ void hnuma_home_drain(struct hnuma_home *home, struct hnuma_cache *cache, unsign
 		      unsigned class_index)
 {
 	struct hnuma_depot *depot = &home->depots[class_index];
+	const uint64_t before = depot->count;
 	unsigned n = (cache->limit + 1) / 2;
 
 	if (n > 0 && hnuma_cache_take_many(home->uses_rseq, cache, cpu, depot->stack + depot->count,
@@ -222,6 +229,7 @@ void hnuma_home_drain(struct hnuma_home *home, struct hnuma_cache *cache, unsign
 		depot->stack[depot->count++] = block;
 		cache->drained++;
 	}
+	lose_room(depot, depot->count - before);
 	HNUMA_PROBE(pool_drain, home->node, class_index, cpu, hnuma_cache_depth(cache));
 }
 
@@ -233,6 +241,7 @@ static void cache_empty(struct hnuma_cache *cache, struct hnuma_depot *depot)
 	for (unsigned i = 0; i < depth; i++)
 		depot->stack[depot->count++] = cache->slots[i];
 	cache->drained += depth;
+	lose_room(depot, depth);
 	/* Relaxed, as all that is done under a claim: giving it back is the release. */
 	atomic_fetch_sub_explicit(&cache->word, depth, memory_order_relaxed);
 	hnuma_cache_unclaim(cache);
@@ -494,20 +503,30 @@ void hnuma_home_take(struct hnuma_home *home, unsigned class_index, uint32_t *bl
 	mark_high_water(depot);
 }
 
+/*
+ * A machine can have hundreds of caches: they are not counted for each block, but when the room is used up
+ * that there was at the last count. Blocks that come to the depot from a cache use it, too, as they got into
+ * the cache since; so one CPU by itself keeps exactly what it may. Several may keep as many more as they
+ * may have at hand.
+ */
 bool hnuma_home_give(struct hnuma_home *home, unsigned class_index, uint32_t block)
 {
 	struct hnuma_depot *depot = &home->depots[class_index];
-	const size_t at_hand = (size_t)home->nr_cpus * depot->limit;
 
 	if (home->is_hardened)
 		return quarantine_give(home, class_index, block);
-	/* The caches are counted only where they could matter. */
-	if (depot->count + at_hand >= home->buffers_per_class &&
-	    hnuma_home_nr_free(home, class_index) >= home->buffers_per_class) {
+	if (depot->room == 0) {
+		size_t nr_free = hnuma_home_nr_free(home, class_index);
+
+		if (nr_free < home->buffers_per_class)
+			depot->room = home->buffers_per_class - nr_free;
+	}
+	if (depot->room == 0) {
 		block_unmake(home, class_index, block);
 		depot->drops++;
 		return false;
 	}
+	depot->room--;
 	depot->stack[depot->count++] = block;
 	depot->returns++;
 	return true;
@@ -525,6 +544,7 @@ bool hnuma_home_make(struct hnuma_home *home, unsigned class_index, size_t n)
 		hnuma_block_set(home, block, HNUMA_BLOCK_FREE);
 		depot->stack[depot->count++] = block;
 	}
+	lose_room(depot, n);
 	return true;
 }
 

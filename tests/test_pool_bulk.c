@@ -104,7 +104,7 @@ static void test_more_than_the_cache_holds(void)
 	size_t limit, last = 0;
 
 	open_pool();
-	limit = pool->homes[0].depots[HNUMA_CLASS_1K].limit;
+	limit = pool->homes[0].cpus[0].caches[HNUMA_CLASS_1K].limit;
 	CU_ASSERT_EQUAL(hnuma_pool_acquire_bulk(pool, HNUMA_CLASS_1K, blocks, NR_MOST), 0);
 	CU_ASSERT_EQUAL(hnuma_pool_release_bulk(pool, blocks, NR_MOST), 0);
 	stats = stats_of(HNUMA_CLASS_1K);

@@ -38,7 +38,7 @@ typedef cache_type {
 cache_type caches[CPUS];
 mtype states[BLOCKS];
 bit lock; /* the home's */
-byte depot[BLOCKS], count, made;
+byte depot[BLOCKS], count, made, room;
 byte hits, misses, returns, drops; /* the depot's */
 
 /* What the model knows besides: who has a block, and the race's outcome. */
@@ -124,6 +124,7 @@ inline cache_empty(c)
 	};
 	atomic {
 		caches[c].drained = caches[c].drained + depth;
+		room = (depth < room -> room - depth : 0);
 		caches[c].depth = caches[c].depth - depth;
 		depth = 0
 	};
@@ -255,18 +256,28 @@ inline give(which)
 	:: got
 	:: else ->
 		ACQUIRE_LOCK;
-		count_free();
 		if
-		:: nr_free >= KEEP ->
-			d_step { states[which] = UNMADE; made--; drops++; nr_free = 0 }
+		:: room == 0 ->
+			count_free();
+			d_step { room = (nr_free < KEEP -> KEEP - nr_free : 0); nr_free = 0 }
+		:: else
+		fi;
+		if
+		:: room == 0 ->
+			d_step { states[which] = UNMADE; made--; drops++ }
 		:: else ->
-			d_step { depot[count] = which; count++; returns++; nr_free = 0 };
+			d_step { room--; depot[count] = which; count++; returns++ };
 			if
 			:: caches[cpu].depth >= LIMIT ->
 				cache_take(cpu, 0);
 				if
 				:: block != NONE ->
-					d_step { depot[count] = block; count++; caches[cpu].drained++ }
+					d_step {
+						depot[count] = block;
+						count++;
+						caches[cpu].drained++;
+						room = (room > 0 -> room - 1 : 0)
+					}
 				:: else
 				fi
 			:: else
