@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tests/test_pool_many_cpus.c - a pool on a machine with hundreds of CPUs, and blocks that are released on
- * another node than their own: the nodes and their CPUs are made up, and this thread is on the other one.
+ * tests/test_pool_many_cpus.c - a pool on a machine with many CPUs and much memory: what a call looks at
+ * does not grow with it. Blocks are released on another node than their own: the nodes and their CPUs are
+ * made up, and this thread is on the other one.
  */
 #include "config.h"
 
@@ -118,12 +119,33 @@ static void test_prewarm(void)
 	close_pool();
 }
 
+/* Where nothing is free, no page is looked at to find that out. */
+static void test_exhausted(void)
+{
+	struct hnuma_page *page;
+	void *all[HNUMA_BLOCKS_PER_PAGE_MAX];
+
+	open_pool();
+	page = &pool->homes[0].pages[0];
+	CU_ASSERT_EQUAL(release(0, NR_BLOCKS), NR_BLOCKS - KEPT);
+	CU_ASSERT_EQUAL(hnuma_pool_acquire_bulk_on(pool, nodes[0], HNUMA_CLASS_1K, all,
+						   HNUMA_BLOCKS_PER_PAGE_MAX),
+			0);
+	page->free = 7;
+	CU_ASSERT_PTR_NULL(hnuma_pool_acquire_on(pool, nodes[0], HNUMA_CLASS_4K));
+	CU_ASSERT_EQUAL(page->free, 7);
+	CU_ASSERT_EQUAL(hnuma_pool_release_bulk(pool, all, HNUMA_BLOCKS_PER_PAGE_MAX), 0);
+	/* All of it is home. */
+	CU_ASSERT_PTR_NOT_NULL(blocks[0] = hnuma_pool_acquire_on(pool, nodes[0], HNUMA_CLASS_4K));
+	CU_ASSERT_EQUAL(release(0, 1), 0);
+	close_pool();
+}
+
 int main(void)
 {
 	CU_TestInfo tests[] = {
-		{"the cap", test_cap},
-		{"caches are counted seldom", test_counted_seldom},
-		{"prewarm", test_prewarm},
+		{"the cap", test_cap},	   {"caches are counted seldom", test_counted_seldom},
+		{"prewarm", test_prewarm}, {"exhausted", test_exhausted},
 		CU_TEST_INFO_NULL,
 	};
 	int result;
