@@ -402,12 +402,9 @@ static int fill(struct hnuma_region *region, struct hnuma_request *request,
 		name_mapping(request, name);
 		(void)hnuma_sys.name(region->base, region->size_bytes, name);
 	}
-	if (backing == HNUMA_BACKING_THP) {
-		error = hnuma_sys.advise(region->base, region->size_bytes, MADV_HUGEPAGE);
-		if (error)
-			return hnuma_error_set(error, "madvise MADV_HUGEPAGE: %s",
-					       hnuma_strerror(error));
-	}
+	/* A kernel without such pages refuses. What came of it is seen when all pages are there. */
+	if (backing == HNUMA_BACKING_THP)
+		(void)hnuma_sys.advise(region->base, region->size_bytes, MADV_HUGEPAGE);
 	error = populate(region, request, backing);
 	if (error)
 		return error;

@@ -198,6 +198,28 @@ static void test_lower(void)
 	check_unchanged(&before);
 }
 
+/* A kernel without transparent huge pages: base pages can be had, and opened elsewhere. */
+static int advise_without_thp(void *address, size_t length, int advice)
+{
+	if (advice == MADV_HUGEPAGE || advice == 25 /* MADV_COLLAPSE */)
+		return -EINVAL;
+	return fail_sys.real.advise(address, length, advice);
+}
+
+static void test_without_thp(void)
+{
+	struct hnuma_region_attr attr = make_attr(HNUMA_BACKING_THP);
+	struct hnuma_region *region;
+
+	if (!check_hugepages_exactly(home, 0))
+		return;
+	fail_sys_install();
+	hnuma_sys.advise = advise_without_thp;
+	CU_ASSERT_EQUAL(hnuma_region_create(&region, topology, &attr), -ENOMEM);
+	see_each_other(HNUMA_BACKING_BASE);
+	fail_sys_remove();
+}
+
 /* The other process: has nothing but what the socket brings. Its exit code tells. */
 static int be_other(int socket)
 {
@@ -520,6 +542,7 @@ int main(void)
 		{"a region that is not shared", test_not_shared},
 		{"two mappings", test_open},
 		{"without hugetlb pages", test_lower},
+		{"without transparent huge pages", test_without_thp},
 		{"over a socket", test_socket},
 		{"fork", test_fork},
 		{"files that are refused (row 41)", test_refused},
