@@ -130,6 +130,10 @@ static void test_null_and_no_class(void)
 	struct hnuma_pool_stats stats;
 	void *block;
 
+	CU_ASSERT_EQUAL(hnuma_pool_class_stats(NULL, 0, HNUMA_CLASS_1K, &class_stats), -EINVAL);
+	CU_ASSERT_EQUAL(hnuma_pool_class_stats(pool, 0, HNUMA_CLASS_1K, NULL), -EINVAL);
+	CU_ASSERT_EQUAL(hnuma_pool_class_of(NULL, &stats), -EINVAL);
+	CU_ASSERT_EQUAL(hnuma_pool_node_of(NULL, &stats), -EINVAL);
 	errno = 0;
 	CU_ASSERT_PTR_NULL(hnuma_pool_acquire(NULL, HNUMA_CLASS_1K));
 	CU_ASSERT_EQUAL(errno, EINVAL);
