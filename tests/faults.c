@@ -583,6 +583,17 @@ static int bind_thread(void)
 	return error ? error : hnuma_cpu_restore(topology, binding);
 }
 
+static int bind_thread_near(void)
+{
+	cpu_set_t before;
+	int error;
+
+	sched_getaffinity(0, sizeof(before), &before);
+	error = hnuma_cpu_bind_near(topology, home);
+	sched_setaffinity(0, sizeof(before), &before);
+	return error;
+}
+
 #define HUGETLB	   .least_backing = HNUMA_BACKING_HUGETLB
 #define THP	   .least_backing = HNUMA_BACKING_THP
 #define BASE	   .least_backing = HNUMA_BACKING_BASE
@@ -644,6 +655,7 @@ const struct operation faults_operations[] = {
 	{"ground destroy", make_ground, destroy_ground, clean_ground, HUGETLB},
 	{"service", NULL, serve, NULL, BASE},
 	{"thread bind", NULL, bind_thread, NULL, BASE},
+	{"thread bind near", NULL, bind_thread_near, NULL, BASE},
 };
 
 const unsigned faults_nr_operations = sizeof(faults_operations) / sizeof(faults_operations[0]);

@@ -488,6 +488,26 @@ static void test_each_call_fails(void)
 	adopt_finish(adopt_again());
 }
 
+static ssize_t read_little(int fd, void *buffer, size_t size)
+{
+	return fail_sys.real.read_start(fd, buffer, size < 10 ? size : 10);
+}
+
+/* A file that gives less than it has. */
+static void test_short_read(void)
+{
+	struct hnuma_config config = adopt_config();
+
+	if (!check_hugepages(ADOPT_PAGES))
+		return;
+	adopt_leave_one(&config);
+	fail_sys_install();
+	hnuma_sys.read_start = read_little;
+	adopt_refuse(&adopt_fd, 1, -EIO, "gave 10 bytes of its first");
+	fail_sys_remove();
+	adopt_finish(adopt_again());
+}
+
 /* Two at a time, and the one that was made first is left first. */
 static void test_two(void)
 {
@@ -553,6 +573,7 @@ int main(void)
 		{"overwritten", test_overwritten},
 		{"hooks", test_hooks},
 		{"each call fails", test_each_call_fails},
+		{"a file that gives little", test_short_read},
 		{"two at a time", test_two},
 		{"leave fails", test_leave_fails},
 		CU_TEST_INFO_NULL,
