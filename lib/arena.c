@@ -145,6 +145,45 @@ undo_region:
 	return error;
 }
 
+int hnuma_arena_create_in(struct hnuma_arena **out, const struct hnuma_region *region,
+			  size_t offset, size_t capacity)
+{
+	struct hnuma_region_info info;
+	size_t room;
+	int error;
+
+	if (!out)
+		return hnuma_error_set(-EINVAL, "hnuma_arena_create_in: out is NULL");
+	*out = NULL;
+	if (!region)
+		return hnuma_error_set(-EINVAL, "hnuma_arena_create_in: region is NULL");
+	if (!hnuma_region_base(region))
+		return hnuma_process_refuse("region");
+	if (offset % HNUMA_HUGEPAGE || offset >= hnuma_region_size(region))
+		return hnuma_error_set(
+			-EINVAL,
+			"an arena cannot begin at byte %zu of a region of %zu: it has "
+			"to be a multiple of 2 MB, and in the region",
+			offset, hnuma_region_size(region));
+	room = hnuma_region_size(region) - offset;
+	if (capacity > room)
+		return hnuma_error_set(
+			-EINVAL,
+			"an arena of %zu bytes cannot begin at byte %zu of a region, "
+			"which has %zu behind it",
+			capacity, offset, room);
+	error = hnuma_arena_round_capacity(capacity ? capacity : room, &capacity);
+	if (!error)
+		error = hnuma_region_info(region, &info);
+	if (!error)
+		error = hnuma_arena_build(out, region, info.node, offset, capacity);
+	if (error)
+		return error;
+	(*out)->is_in_callers = true;
+	hnuma_listing_add_arena(*out, 0);
+	return 0;
+}
+
 int hnuma_arena_destroy(struct hnuma_arena *arena)
 {
 	size_t used;
@@ -154,6 +193,10 @@ int hnuma_arena_destroy(struct hnuma_arena *arena)
 		return 0;
 	if (hnuma_process_is_child_of(arena->process_epoch))
 		return hnuma_process_refuse("arena");
+	if (arena->is_in_callers) {
+		hnuma_arena_free(arena);
+		return 0;
+	}
 	if (!arena->own_region)
 		return hnuma_error_set(-EINVAL,
 				       "this arena of node %d belongs to a manager; "

@@ -68,6 +68,7 @@ struct hnuma_arena {
 	unsigned nr_rewinds;
 	struct hnuma_arena_rewind rewinds[HNUMA_ARENA_REWINDS];
 	struct hnuma_region *own_region; /* NULL: somebody else's */
+	bool is_in_callers;		 /* made by hnuma_arena_create_in() */
 	const struct hnuma_region *region;
 	size_t offset; /* of the arena in the region, bytes */
 	int node;

@@ -89,7 +89,27 @@ HNUMA_API HNUMA_MUST_CHECK int hnuma_arena_create(struct hnuma_arena **out,
 						  const struct hnuma_arena_attr *attr);
 
 /*
- * Give the arena's memory back. Everything allocated from it is gone.
+ * Make an arena in a part of a region that is the caller's: of memory that he has wrapped
+ * (hnuma_region_wrap()), or that several arenas are to share. The bytes are the arena's until it is
+ * destroyed, and then as they are; no two arenas may have the same ones, which nobody checks.
+ *
+ * @out       receives the arena; the caller destroys it, before the region.
+ * @region    made, opened or wrapped; the arena writes nothing down in it.
+ * @offset    where in the region the arena begins: a multiple of 2 MB.
+ * @capacity  bytes, rounded up to 64; 0: all that is behind the offset.
+ *
+ * A child of fork() may not use the arena, also where it inherits the region.
+ *
+ * Returns 0, -EINVAL (NULL, an offset or a capacity that does not fit), -EOVERFLOW (more than 64 TB),
+ * -ENOMEM, -EOWNERDEAD.
+ */
+HNUMA_API HNUMA_MUST_CHECK int hnuma_arena_create_in(struct hnuma_arena **out,
+						     const struct hnuma_region *region,
+						     size_t offset, size_t capacity);
+
+/*
+ * Give the arena's memory back, unless it is in a region of the caller's, which stays as it is.
+ * Everything allocated from it is gone.
  *
  * Returns 0, -EINVAL (the arena belongs to a manager), -ENOMEM (see hnuma_region_destroy(): the
  * arena is as it was), -EOWNERDEAD.
@@ -155,7 +175,7 @@ HNUMA_API void *hnuma_arena_base(const struct hnuma_arena *arena);
 /* Returns 0, -EINVAL (NULL), -EOWNERDEAD. */
 HNUMA_API int hnuma_arena_stats(const struct hnuma_arena *arena, struct hnuma_arena_stats *stats);
 
-/* The region that the arena lies in: the arena's or its manager's, never the caller's. */
+/* The region that the arena lies in: its own or its manager's, or that of hnuma_arena_create_in(). */
 HNUMA_API const struct hnuma_region *hnuma_arena_region(const struct hnuma_arena *arena);
 
 /* hnuma_region_verify() for the pages of this arena alone. */
