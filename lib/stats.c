@@ -71,9 +71,10 @@ static const struct field class_fields[] = {
 	 CLASS(allocations)},
 	{"returns", "pool_returns_total", "Releases that kept the block free.", true,
 	 CLASS(returns)},
-	{"drops", "pool_drops_total", "Releases that unmade the block.", true, CLASS(drops)},
-	{"failures", "pool_failures_total", "Acquires refused because the node was exhausted.",
-	 true, CLASS(failures)},
+	{"drops", "pool_drops_total", "Releases that unmade the block, or lost it.", true,
+	 CLASS(drops)},
+	{"failures", "pool_failures_total", "Acquires for which the node had no block.", true,
+	 CLASS(failures)},
 	{"free_buffers", "pool_free_blocks", "Blocks that are free now.", false,
 	 CLASS(free_buffers)},
 	{"cached_buffers", "pool_cached_blocks", "Of the free blocks, those in CPUs' caches.",
@@ -98,10 +99,11 @@ static const struct field scratch_fields[] = {
 	 SCRATCH(max_spaces)},
 	{"total_allocated", "scratch_allocated_bytes", "Size of all scratch spaces.", false,
 	 SCRATCH(total_allocated)},
-	{"total_used", "scratch_used_bytes", "Bytes in use in all scratch spaces.", false,
+	{"total_used", "scratch_used_bytes",
+	 "Bytes in use in all spaces; of a released one, those of its last use.", false,
 	 SCRATCH(total_used)},
-	{"max_space_usage", "scratch_fullest_space_bytes", "Bytes in use in the fullest space.",
-	 false, SCRATCH(max_space_usage)},
+	{"max_space_usage", "scratch_fullest_space_bytes",
+	 "Bytes in use in the fullest space, likewise.", false, SCRATCH(max_space_usage)},
 };
 
 static const struct field page_fields[] = {

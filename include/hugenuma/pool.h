@@ -104,7 +104,7 @@ struct hnuma_pool_class_stats {
 	uint64_t allocations;
 	uint64_t returns;
 	uint64_t drops;
-	uint64_t failures; /* acquires that were refused because the node is exhausted */
+	uint64_t failures; /* acquires for which the node had no block, also where another had */
 	uint64_t free_buffers;
 	uint64_t in_use;
 	uint64_t total; /* blocks that are made and in service now */

@@ -52,8 +52,12 @@ struct hnuma_scratch_stats {
 	uint64_t max_spaces;	/* spaces there are */
 	uint64_t
 		total_allocated; /* max_spaces * space_size: all of it is in memory from the start */
-	uint64_t total_used;	 /* bytes in use, over all spaces */
-	uint64_t max_space_usage; /* bytes in use in the fullest space */
+	/*
+	 * Bytes in use, over all spaces, and in the fullest. Of a space that was released, what its last
+	 * user had in use, until it is acquired again or all is reset.
+	 */
+	uint64_t total_used;
+	uint64_t max_space_usage;
 	uint64_t reserved[4];
 };
 
