@@ -127,8 +127,7 @@ int hnuma_request_init(struct hnuma_request *request, const struct hnuma_topolog
 
 	memset(request, 0, sizeof(*request));
 	if (!topology || !attr)
-		return hnuma_error_set(-EINVAL, "hnuma_region_create: %s is NULL",
-				       topology ? "attr" : "topology");
+		return hnuma_error_set(-EINVAL, "%s is NULL", topology ? "attr" : "topology");
 	error = check_attr(attr);
 	if (error)
 		return error;
