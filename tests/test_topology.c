@@ -434,15 +434,12 @@ static void test_lists_written(void)
 	}
 }
 
-static void *create_cancelled(void *arg)
+/* (AddressSanitizer takes what a cancelled function had on its stack for still guarded: nothing.) */
+static void *create_cancelled(void *topology)
 {
-	struct hnuma_topology *topology, **made = arg;
-	int error;
-
 	pthread_cancel(pthread_self());
-	error = hnuma_topology_create(&topology);
-	*made = error ? NULL : topology;
-	pthread_testcancel();
+	if (hnuma_topology_create(topology) == 0)
+		pthread_testcancel();
 	return NULL;
 }
 
