@@ -17,8 +17,6 @@
 #include "lib/scratch.h"
 #include "lib/space.h"
 #include "tests/check.h"
-#include "tests/fake_files.h"
-#include "tests/foreign.h"
 
 #define NR_NODES 3
 #define NR_CPUS	 1024
@@ -320,48 +318,6 @@ static void test_node_without_spaces(void)
 	hnuma_scratch_free(scratch);
 }
 
-/*
- * Fewer spaces than nodes: no memory is taken where there is none, and the CPUs of all use those that
- * there are. By a description that is said to be of this machine, which need not have its second node.
- */
-static void test_fewer_spaces_than_nodes(void)
-{
-	static const struct fake_file files[] = {
-		{"/proc/self/status", "Mems_allowed_list:\t0-1\n", 0},
-		{NULL, NULL, 0},
-	};
-	struct hnuma_scratch_attr attr = HNUMA_SCRATCH_ATTR_INIT;
-	struct hnuma_placement placement;
-	struct hnuma_scratch_stats stats;
-	struct hnuma_topology *said;
-	struct hnuma_scratch *scratch;
-	struct hnuma_space *space;
-	int error;
-
-	if (check_home_node() != 0)
-		return;
-	setenv("HWLOC_THISSYSTEM", "1", 1);
-	error = foreign_create(&said, "HWLOC_SYNTHETIC", "node:2 pu:1");
-	unsetenv("HWLOC_THISSYSTEM");
-	CU_ASSERT_EQUAL_FATAL(error, 0);
-	attr.max_spaces = 1;
-	attr.least_backing = HNUMA_BACKING_BASE;
-	fake_files_begin(files, false);
-	CU_ASSERT_EQUAL_FATAL(hnuma_scratch_create(&scratch, said, &attr), 0);
-	fake_files_end();
-	CU_ASSERT_EQUAL(hnuma_scratch_stats(scratch, &stats), 0);
-	CU_ASSERT_EQUAL(stats.max_spaces, 1);
-	CU_ASSERT_EQUAL(hnuma_scratch_verify(scratch, 0, &placement), 0);
-	CU_ASSERT(placement.pages_total > 0);
-	CU_ASSERT_EQUAL(hnuma_scratch_verify(scratch, 1, &placement), -ENODEV);
-	space = hnuma_scratch_acquire(scratch);
-	CU_ASSERT_PTR_NOT_NULL_FATAL(space);
-	CU_ASSERT_EQUAL(hnuma_space_node(space), 0);
-	CU_ASSERT_EQUAL(hnuma_scratch_release(space), 0);
-	CU_ASSERT_EQUAL(hnuma_scratch_destroy(scratch), 0);
-	hnuma_topology_destroy(said);
-}
-
 int main(void)
 {
 	CU_TestInfo tests[] = {
@@ -371,7 +327,6 @@ int main(void)
 		{"bound", test_bound},
 		{"preferred", test_preferred},
 		{"a node without spaces", test_node_without_spaces},
-		{"fewer spaces than nodes", test_fewer_spaces_than_nodes},
 		CU_TEST_INFO_NULL,
 	};
 	int code;
