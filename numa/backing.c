@@ -19,6 +19,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -227,6 +228,26 @@ static int map_bound(struct hnuma_region *region, struct hnuma_request *request,
 	return error;
 }
 
+/*
+ * Memory that is not hugetlb is watched while it is populated: where others have taken the rest, the
+ * kernel would not refuse it but kill processes for it.
+ */
+struct watch {
+	const struct hnuma_request *request;
+	_Atomic size_t missing_bytes; /* left to do when it could no longer be had; or 0 */
+};
+
+static int check_rest(void *arg, size_t rest_bytes)
+{
+	struct watch *watch = arg;
+	int error = hnuma_limit_check_memory(watch->request, rest_bytes);
+
+	/* Relaxed: the threads that populate have ended before it is read. */
+	if (error)
+		atomic_store_explicit(&watch->missing_bytes, rest_bytes, memory_order_relaxed);
+	return error;
+}
+
 /* What the kernel's answer to populating means; the mapping is gone already. */
 static int explain_populate(struct hnuma_request *request, enum hnuma_backing backing, int error)
 {
@@ -268,6 +289,7 @@ static int explain_populate(struct hnuma_request *request, enum hnuma_backing ba
 static int populate(struct hnuma_region *region, struct hnuma_request *request,
 		    enum hnuma_backing backing)
 {
+	struct watch watch = {.request = request};
 	const struct hnuma_populate what = {
 		.base = region->base,
 		.size_bytes = region->size_bytes,
@@ -276,14 +298,23 @@ static int populate(struct hnuma_region *region, struct hnuma_request *request,
 		.nr_cpus = request->nr_cpus,
 		.progress = request->attr->progress,
 		.progress_arg = request->attr->progress_arg,
+		.check = request->takes_memory ? check_rest : NULL,
+		.check_arg = &watch,
 	};
+	size_t missing_bytes;
 	int error = hnuma_populate(&what);
+	bool is_lost;
 
 	if (error == -EHWPOISON && request->takes_damaged)
 		error = hnuma_damage_find(region);
 	if (!error)
 		return 0;
+	/* Once more in this thread, for its message, and before the half that is there is given back. */
+	missing_bytes = atomic_load_explicit(&watch.missing_bytes, memory_order_relaxed);
+	is_lost = missing_bytes && hnuma_limit_check_memory(request, missing_bytes);
 	hnuma_backing_undo(region);
+	if (is_lost)
+		return hnuma_error_prefix(-ENOMEM, "populating ended early: ");
 	return explain_populate(request, backing, error);
 }
 
@@ -421,8 +452,9 @@ int hnuma_backing_take(struct hnuma_region *region, struct hnuma_request *reques
 	bool is_hugetlb = backing == HNUMA_BACKING_HUGETLB;
 	int error;
 
+	request->takes_memory = !is_hugetlb;
 	error = is_hugetlb ? hnuma_limit_check_hugetlb(request, false)
-			   : hnuma_limit_check_memory(request);
+			   : hnuma_limit_check_memory(request, request->size_bytes);
 	if (error) {
 		/* Base pages need as much memory as transparent huge pages. */
 		request->is_final = !is_hugetlb;

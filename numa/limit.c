@@ -17,10 +17,15 @@
 #include "numa/cgroup.h"
 #include "numa/error.h"
 #include "numa/hugepages.h"
+#include "numa/memory.h"
 #include "numa/procfs.h"
 #include "numa/region.h"
+#include "numa/topology.h"
 
 #define THP_DIRECTORY "/sys/kernel/mm/transparent_hugepage"
+
+/* Stacks of the threads that populate, mappings, pages that are on their way: some hundred KB. */
+#define BESIDES_BYTES ((size_t)1024 * 1024)
 
 static uint64_t difference(uint64_t a, uint64_t b)
 {
@@ -93,8 +98,7 @@ static int check_node_pages(const struct hnuma_request *request,
 }
 
 /* @more_kb: what need not come out of the limit. */
-static int check_group(const struct hnuma_request *request, enum hnuma_cgroup_kind kind,
-		       uint64_t more_kb)
+static int check_group(size_t needed_bytes, enum hnuma_cgroup_kind kind, uint64_t more_kb)
 {
 	static const char *const names[] = {
 		[HNUMA_CGROUP_PAGES] = "huge pages",
@@ -105,15 +109,15 @@ static int check_group(const struct hnuma_request *request, enum hnuma_cgroup_ki
 	struct hnuma_cgroup_limit limit;
 
 	if (hnuma_cgroup_tightest(kind, &limit) || !limit.is_limited ||
-	    request->size_bytes / 1024 <= limit.headroom_bytes / 1024 + more_kb)
+	    needed_bytes / 1024 <= limit.headroom_bytes / 1024 + more_kb)
 		return 0;
 	return hnuma_error_set(
 		-ENOMEM,
 		"%zu bytes are needed, and the control group's limit on %s leaves %llu (%llu of "
 		"%llu in use): echo %llu > %s",
-		request->size_bytes, names[kind], (unsigned long long)limit.headroom_bytes,
+		needed_bytes, names[kind], (unsigned long long)limit.headroom_bytes,
 		(unsigned long long)limit.usage_bytes, (unsigned long long)limit.limit_bytes,
-		(unsigned long long)(limit.usage_bytes + request->size_bytes), limit.path);
+		(unsigned long long)(limit.usage_bytes + needed_bytes), limit.path);
 }
 
 int hnuma_limit_check_hugetlb(const struct hnuma_request *request, bool has_failed)
@@ -135,80 +139,14 @@ int hnuma_limit_check_hugetlb(const struct hnuma_request *request, bool has_fail
 			error = check_machine_pages(request, &machine);
 	}
 	if (!error)
-		error = check_group(request, HNUMA_CGROUP_PAGES, 0);
+		error = check_group(request->size_bytes, HNUMA_CGROUP_PAGES, 0);
 	if (!error)
-		error = check_group(request, HNUMA_CGROUP_RESERVATIONS, 0);
+		error = check_group(request->size_bytes, HNUMA_CGROUP_RESERVATIONS, 0);
 	return error;
 }
 
-/*
- * What a line of a meminfo file adds to the memory that is free or could be freed: file pages can,
- * but for those of shared memory.
- */
-static int64_t reclaimable_kb(const char *line)
-{
-	/* A node's file says FilePages for what the machine's file calls Cached and Buffers. */
-	static const struct {
-		const char *key;
-		int sign;
-	} parts[] = {
-		{"MemFree:", 1}, {"FilePages:", 1}, {"Cached:", 1},
-		{"Buffers:", 1}, {"Shmem:", -1},    {"SReclaimable:", 1},
-	};
-	uint64_t number;
-
-	/* A node's lines begin with "Node 0 ". */
-	if (strncmp(line, "Node ", 5) == 0)
-		line += 5 + strspn(line + 5, "0123456789 ");
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-		size_t length = strlen(parts[i].key);
-
-		if (strncmp(line, parts[i].key, length) == 0 &&
-		    !hnuma_procfs_parse_number(line + length, &number, NULL))
-			return parts[i].sign * (int64_t)number;
-	}
-	return 0;
-}
-
-/* Returns false when the file does not tell. */
-static bool read_reclaimable(const char *path, uint64_t *available_kb)
-{
-	struct hnuma_procfs_lines lines;
-	const char *line;
-	int64_t sum = 0;
-	bool is_told = false;
-
-	if (hnuma_procfs_open(&lines, path))
-		return false;
-	while (hnuma_procfs_next(&lines, &line) > 0) {
-		int64_t part = reclaimable_kb(line);
-
-		sum += part;
-		is_told = is_told || part;
-	}
-	hnuma_procfs_close(&lines);
-	*available_kb = sum > 0 ? (uint64_t)sum : 0;
-	return is_told;
-}
-
-static uint64_t read_free_swap_kb(void)
-{
-	struct hnuma_procfs_lines lines;
-	const char *line;
-	uint64_t number = 0;
-
-	if (hnuma_procfs_open(&lines, "/proc/meminfo"))
-		return 0;
-	while (hnuma_procfs_next(&lines, &line) > 0)
-		if (strncmp(line, "SwapFree:", 9) == 0 &&
-		    !hnuma_procfs_parse_number(line + 9, &number, NULL))
-			break;
-	hnuma_procfs_close(&lines);
-	return number;
-}
-
 /* Beyond a control group's limit on memory the kernel would kill one of its processes. */
-static int check_memory_cgroup(const struct hnuma_request *request, uint64_t swap_kb)
+static int check_memory_cgroup(size_t needed_bytes, uint64_t swap_kb)
 {
 	struct hnuma_cgroup_limit swap;
 	int error;
@@ -217,34 +155,52 @@ static int check_memory_cgroup(const struct hnuma_request *request, uint64_t swa
 	if (!hnuma_cgroup_tightest(HNUMA_CGROUP_SWAP, &swap) &&
 	    swap.headroom_bytes / 1024 < swap_kb)
 		swap_kb = swap.headroom_bytes / 1024;
-	error = check_group(request, HNUMA_CGROUP_MEMORY, swap_kb);
-	return error ? error : check_group(request, HNUMA_CGROUP_MEMORY_AND_SWAP, 0);
+	error = check_group(needed_bytes, HNUMA_CGROUP_MEMORY, swap_kb);
+	return error ? error : check_group(needed_bytes, HNUMA_CGROUP_MEMORY_AND_SWAP, 0);
 }
 
-int hnuma_limit_check_memory(const struct hnuma_request *request)
+/* Which nodes can the memory come from? NULL: any that the machine has. */
+static const struct hnuma_nodeset *find_sources(const struct hnuma_request *request,
+						struct hnuma_nodeset *allowed)
 {
-	bool is_one_node = request->is_bound && request->attr->policy == HNUMA_POLICY_BIND;
-	char path[64] = "/proc/meminfo", where[32] = "this machine";
-	uint64_t available_kb, swap_kb = read_free_swap_kb();
-	int error = check_memory_cgroup(request, swap_kb);
+	if (!request->is_bound)
+		return NULL;
+	if (request->attr->policy == HNUMA_POLICY_BIND)
+		return &request->nodes;
+	return hnuma_topology_usable_nodes(request->topology, false, allowed) ? allowed : NULL;
+}
 
+int hnuma_limit_check_memory(const struct hnuma_request *request, size_t needed_bytes)
+{
+	struct hnuma_nodeset allowed;
+	const struct hnuma_nodeset *sources = find_sources(request, &allowed);
+	/* Their tables, and what the kernel and the C library take while the pages come. */
+	const size_t besides = needed_bytes / 512 + BESIDES_BYTES;
+	struct hnuma_memory memory;
+	char where[64] = "this machine has", kept[64] = "what", list[48];
+	int untold, error;
+
+	untold = hnuma_memory_read(sources, &memory);
+	needed_bytes = needed_bytes < SIZE_MAX - besides ? needed_bytes + besides : SIZE_MAX;
+	error = check_memory_cgroup(needed_bytes, memory.swap_kb);
 	if (error)
 		return error;
-	if (is_one_node) {
-		snprintf(path, sizeof(path), "/sys/devices/system/node/node%d/meminfo",
-			 request->node);
-		snprintf(where, sizeof(where), "node %d", request->node);
+	if (untold || needed_bytes / 1024 <= memory.available_kb + memory.swap_kb)
+		return 0;
+	if (sources) {
+		snprintf(where, sizeof(where),
+			 sources == &allowed ? "nodes %s have" : "node %s has",
+			 hnuma_topology_list_nodes(sources, list, sizeof(list)));
+		snprintf(kept, sizeof(kept), "%llu KB that", (unsigned long long)memory.kept_kb);
 	}
-	if (!read_reclaimable(path, &available_kb))
-		return 0;
-	available_kb += swap_kb;
-	if (request->size_bytes / 1024 <= available_kb)
-		return 0;
-	return hnuma_error_set(
-		-ENOMEM,
-		"%zu KB are needed, and %s has %llu KB at most that are free or could "
-		"be freed (%s): ask for less, or give back huge pages that nobody uses",
-		request->size_bytes / 1024, where, (unsigned long long)available_kb, path);
+	return hnuma_error_set(-ENOMEM,
+			       "%zu KB are needed, and %s %llu KB that are free or could be "
+			       "freed, besides %s the kernel keeps for itself (%s): ask for less, "
+			       "or give back huge pages that nobody uses",
+			       needed_bytes / 1024, where,
+			       (unsigned long long)(memory.available_kb + memory.swap_kb), kept,
+			       sources ? "/sys/devices/system/node/node*/meminfo, /proc/zoneinfo"
+				       : "MemAvailable in /proc/meminfo");
 }
 
 /* Has the file a line that begins with this? */

@@ -74,6 +74,17 @@ int hnuma_populate_piece(void *address, size_t size_bytes)
 	return error;
 }
 
+/* May what begins at an offset, with a piece of this size, still be taken? */
+static int check_rest(const struct hnuma_populate *what, size_t offset, size_t size_bytes)
+{
+	const size_t unit = HNUMA_POPULATE_CHECK_BYTES;
+
+	/* Of the pieces that are begun one after the other, one has a multiple of the unit in it. */
+	if (!what->check || offset == 0 || (offset - 1) / unit == (offset + size_bytes - 1) / unit)
+		return 0;
+	return what->check(what->check_arg, what->size_bytes - offset);
+}
+
 /*
  * Take and populate the next piece. Returns its size, or 0 when there is none left to take. Relaxed
  * is enough: each byte's owner is settled by the addition itself, and what threads did to the memory
@@ -93,7 +104,9 @@ static size_t take_piece(struct job *job)
 	size = what->size_bytes - offset;
 	if (size > job->piece_bytes)
 		size = job->piece_bytes;
-	error = hnuma_populate_piece((char *)what->base + offset, size);
+	error = check_rest(what, offset, size);
+	if (!error)
+		error = hnuma_populate_piece((char *)what->base + offset, size);
 	if (!error)
 		return size;
 	atomic_compare_exchange_strong_explicit(&job->error, &none, error, memory_order_relaxed,

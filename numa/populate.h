@@ -16,6 +16,9 @@ struct hnuma_topology;
 /* From this size on several threads clear a mapping: below it they cost more than they bring. */
 #define HNUMA_POPULATE_PARALLEL_BYTES ((size_t)32 * 1024 * 1024)
 
+/* So often it is asked whether the rest can be had: the answer costs some tenths of a millisecond. */
+#define HNUMA_POPULATE_CHECK_BYTES ((size_t)64 * 1024 * 1024)
+
 struct hnuma_populate {
 	void *base;
 	size_t size_bytes; /* a multiple of 2 MB */
@@ -25,13 +28,20 @@ struct hnuma_populate {
 	/* May be NULL. Called in the calling thread. */
 	void (*progress)(void *arg, size_t done_bytes, size_t total_bytes);
 	void *progress_arg;
+	/*
+	 * May be NULL. Asked each time that HNUMA_POPULATE_CHECK_BYTES more have been begun, by the
+	 * thread that is to go on: may the rest still be taken? What it answers but 0 is the end, as
+	 * if the piece had failed with it.
+	 */
+	int (*check)(void *arg, size_t rest_bytes);
+	void *check_arg;
 };
 
 /*
  * Returns 0 when every page is present and writable, or the kernel's answer to the first piece that
  * failed: -EFAULT there are no pages (left), or a cgroup allows no more, -EHWPOISON, -ENOMEM,
- * -EINVAL the kernel is older than 5.14. Never raises a signal. What was populated stays so: the
- * caller unmaps it. Sets no message of its own.
+ * -EINVAL the kernel is older than 5.14; or what `check` answered. Never raises a signal. What was
+ * populated stays so: the caller unmaps it. Sets no message of its own.
  */
 int hnuma_populate(const struct hnuma_populate *what);
 

@@ -68,6 +68,7 @@ struct hnuma_request {
 	bool is_bound; /* the policy is to be set; becomes false where a relaxed request is refused */
 	bool takes_damaged; /* pages with a memory error are noted, and are no failure */
 	bool is_final;	    /* the failure is none that a lower rung could mend */
+	bool takes_memory;  /* its pages are taken from a node's memory now, and are not hugetlb */
 };
 
 /* request.c: 0, or an error of hnuma_region_create() with the message set. */
@@ -78,13 +79,14 @@ int hnuma_request_init(struct hnuma_request *request, const struct hnuma_topolog
 const char *hnuma_request_where(const struct hnuma_request *request, char *text, size_t size);
 
 /*
- * limit.c. Each returns 0 when nothing makes failure certain at this moment (which is no promise), or
+ * limit.c. Each returns 0 when nothing stands in the way at this moment (which is no promise), or
  * -ENOMEM with a message that names the limit and the command that mends it.
  *
- * @has_failed  the kernel has refused already: surplus pages, which might have helped, did not.
+ * @has_failed    the kernel has refused already: surplus pages, which might have helped, did not.
+ * @needed_bytes  of the request, what has not been taken yet.
  */
 int hnuma_limit_check_hugetlb(const struct hnuma_request *request, bool has_failed);
-int hnuma_limit_check_memory(const struct hnuma_request *request);
+int hnuma_limit_check_memory(const struct hnuma_request *request, size_t needed_bytes);
 
 /* Sets the message: why a mapping has only huge_bytes in transparent huge pages. Returns -ENOMEM. */
 int hnuma_limit_explain_thp(const struct hnuma_request *request, size_t huge_bytes,

@@ -161,6 +161,8 @@ static void *map_memory(size_t size)
 	return memory;
 }
 
+static int (*ask)(void *arg, size_t rest_bytes); /* may be NULL */
+
 static int populate_mapping(void *memory, size_t size, unsigned nr_cpus)
 {
 	const struct hnuma_populate what = {
@@ -171,6 +173,8 @@ static int populate_mapping(void *memory, size_t size, unsigned nr_cpus)
 		.nr_cpus = nr_cpus,
 		.progress = progress,
 		.progress_arg = &size,
+		.check = ask,
+		.check_arg = &size,
 	};
 	int error;
 
@@ -318,6 +322,50 @@ static void test_failure(void)
 	fail_piece = 0;
 }
 
+/* Whether to go on is asked every 64 MB; the answer ends it as a failure does. */
+#define LONG (2 * HNUMA_POPULATE_CHECK_BYTES + PAGE)
+
+static atomic_uint nr_asked, nr_wrong_rests;
+static unsigned refused_at; /* which question is answered with an error; 0: none */
+
+static int may_go_on(void *arg, size_t rest_bytes)
+{
+	nr_wrong_rests += rest_bytes == 0 || rest_bytes >= *(size_t *)arg || rest_bytes % PAGE;
+	return ++nr_asked == refused_at ? -ENOMEM : 0;
+}
+
+static int populate_asking(size_t size, unsigned nr_cpus)
+{
+	void *memory = map_memory(size);
+	int error;
+
+	nr_asked = nr_wrong_rests = 0;
+	ask = may_go_on;
+	error = populate_mapping(memory, size, nr_cpus);
+	ask = NULL;
+	munmap(memory, size);
+	CU_ASSERT_EQUAL(nr_wrong_rests, 0);
+	return error;
+}
+
+static void test_asking(void)
+{
+	refused_at = 0;
+	CU_ASSERT_EQUAL(populate_asking(HNUMA_POPULATE_CHECK_BYTES, 2), 0);
+	CU_ASSERT_EQUAL(nr_asked, 0);
+	/* In small pieces by two threads, in large ones by the caller. */
+	for (creations_left = -1; creations_left < 1; creations_left++) {
+		refused_at = 0;
+		CU_ASSERT_EQUAL(populate_asking(LONG, 2), 0);
+		CU_ASSERT_EQUAL(nr_asked, 2);
+		for (refused_at = 1; refused_at <= 2; refused_at++) {
+			CU_ASSERT_EQUAL(populate_asking(LONG, 2), -ENOMEM);
+			CU_ASSERT(populated_bytes < LONG);
+		}
+	}
+	creations_left = -1;
+}
+
 /* A signal handler that runs all the time, in the calling thread. */
 static atomic_uint nr_signals;
 
@@ -360,6 +408,7 @@ int main(void)
 		{"odd sizes", test_odd_sizes},
 		{"threads that cannot be had", test_fewer_threads},
 		{"a failure half-way", test_failure},
+		{"asked whether to go on", test_asking},
 		{"signals all the time", test_signals},
 		CU_TEST_INFO_NULL,
 	};

@@ -103,7 +103,9 @@ struct hnuma_placement {
  *   -ENODEV   the node does not exist, has no memory, or the cpuset does not allow it
  *   -EXDEV    the topology is not this system's
  *   -ENOMEM   too few pages of the least backing on the node, or a limit (cgroup, address space,
- *             number of mappings) stands in the way: the message names it and the command that mends it
+ *             number of mappings) stands in the way: the message names it and the command that mends it.
+ *             Memory that is not hugetlb is refused, also half-way, when it could be had only by the
+ *             kernel's killing processes for it
  *   -EOVERFLOW  size cannot be rounded up
  *   -EPERM, -ENOSYS   the kernel refuses binding, and HNUMA_RELAXED was not given
  *   -EIO      pages came to lie on another node although they were bound, or are damaged
