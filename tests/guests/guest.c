@@ -405,6 +405,15 @@ static unsigned count_mappings(void)
 	return count;
 }
 
+/* What is the process's own. */
+static void read_own(struct guest_state *state)
+{
+	state->open_files = count_entries("/proc/self/fd");
+	state->mappings = count_mappings();
+	if (syscall(SYS_get_mempolicy, &state->policy, state->mask, MASK_BITS, NULL, 0))
+		state->policy = -errno;
+}
+
 void guest_read_state(struct guest_state *state)
 {
 	memset(state, 0, sizeof *state);
@@ -412,10 +421,19 @@ void guest_read_state(struct guest_state *state)
 		state->free_pages[node] = guest_free_pages(node);
 	state->reserved = read_count("/sys/kernel/mm/hugepages/hugepages-2048kB/resv_hugepages");
 	state->surplus = read_count("/sys/kernel/mm/hugepages/hugepages-2048kB/surplus_hugepages");
-	state->open_files = count_entries("/proc/self/fd");
-	state->mappings = count_mappings();
-	if (syscall(SYS_get_mempolicy, &state->policy, state->mask, MASK_BITS, NULL, 0))
-		state->policy = -errno;
+	read_own(state);
+}
+
+static void check_own(const struct guest_state *before, const struct guest_state *now)
+{
+	guest_check(now->open_files == before->open_files, "%u files were open, %u are",
+		    before->open_files, now->open_files);
+	guest_check(now->mappings == before->mappings, "there were %u mappings, there are %u",
+		    before->mappings, now->mappings);
+	guest_check(now->policy == before->policy &&
+			    !memcmp(now->mask, before->mask, sizeof now->mask),
+		    "the thread's memory policy was %d (%#lx) and is %d (%#lx)", before->policy,
+		    before->mask[0], now->policy, now->mask[0]);
 }
 
 void guest_check_state(const struct guest_state *before)
@@ -431,14 +449,15 @@ void guest_check_state(const struct guest_state *before)
 		    before->reserved, now.reserved);
 	guest_check(now.surplus == before->surplus, "%ld pages were surplus, %ld are",
 		    before->surplus, now.surplus);
-	guest_check(now.open_files == before->open_files, "%u files were open, %u are",
-		    before->open_files, now.open_files);
-	guest_check(now.mappings == before->mappings, "there were %u mappings, there are %u",
-		    before->mappings, now.mappings);
-	guest_check(now.policy == before->policy &&
-			    !memcmp(now.mask, before->mask, sizeof now.mask),
-		    "the thread's memory policy was %d (%#lx) and is %d (%#lx)", before->policy,
-		    before->mask[0], now.policy, now.mask[0]);
+	check_own(before, &now);
+}
+
+void guest_check_own_state(const struct guest_state *before)
+{
+	struct guest_state now = {0};
+
+	read_own(&now);
+	check_own(before, &now);
 }
 
 int guest_pin(int cpu)

@@ -103,6 +103,8 @@ struct guest_state {
 
 void guest_read_state(struct guest_state *state);
 void guest_check_state(const struct guest_state *before);
+/* The same but for the huge pages, where others take and give them. */
+void guest_check_own_state(const struct guest_state *before);
 
 /* Tie the calling thread to a CPU: 0 or a negative errno. */
 int guest_pin(int cpu);
