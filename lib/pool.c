@@ -31,12 +31,6 @@ int hnuma_class_for_size(size_t bytes)
 	return hnuma_error_set(-E2BIG, "no class holds %zu bytes: the largest is 262144", bytes);
 }
 
-static COLD void *no_block(int error)
-{
-	errno = error;
-	return NULL;
-}
-
 /*
  * From a home: from the cache of this CPU if it has one there, else from the depot, and a cache that
  * ran empty is filled on the way. NULL: exhausted.
@@ -88,20 +82,21 @@ static __attribute__((noinline)) void *acquire(struct hnuma_pool *pool, int node
 	unsigned cpu;
 
 	if (!pool || (unsigned)class_index >= HNUMA_NR_CLASSES)
-		return no_block(EINVAL);
+		return hnuma_line_refuse(EINVAL);
 	if (hnuma_process_is_child_of(pool->epoch))
-		return no_block(EOWNERDEAD);
+		return hnuma_line_refuse(EOWNERDEAD);
 	line = hnuma_line_here(pool, &cpu);
 	home = node == HNUMA_NODE_LOCAL ? hnuma_home_here(pool, line)
 					: hnuma_pool_home_of_node(pool, node);
 	if (!home)
-		return no_block(ENODEV);
+		return hnuma_line_refuse(ENODEV);
 	address = hnuma_pool_acquire_from(home, hnuma_cache_here(line, home, class_index), cpu,
 					  class_index);
 	order = &pool->ground->service.nearest[(size_t)(home - pool->homes) * pool->nr_homes];
 	for (unsigned i = 1; may_go_on && !address && i < pool->nr_homes; i++)
 		address = hnuma_pool_acquire_from(&pool->homes[order[i]], NULL, cpu, class_index);
-	return address ? hnuma_block_hand_out(pool, address, class_index) : no_block(ENOMEM);
+	return address ? hnuma_block_hand_out(pool, address, class_index)
+		       : hnuma_line_refuse(ENOMEM);
 }
 
 /* On the near node, and under PREFERRED on the next nearest ones. */
@@ -146,7 +141,7 @@ void *hnuma_pool_acquire_size(struct hnuma_pool *pool, size_t bytes)
 		if (bytes <= hnuma_block_size(c))
 			return hnuma_pool_acquire(pool, (enum hnuma_class)c);
 	}
-	return no_block(pool ? E2BIG : EINVAL);
+	return hnuma_line_refuse(pool ? E2BIG : EINVAL);
 }
 
 COLD int hnuma_pool_refuse(int error, const void *buffer, const struct hnuma_spot *spot)

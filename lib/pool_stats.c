@@ -52,7 +52,6 @@ int hnuma_pool_class_stats(const struct hnuma_pool *pool, int node, enum hnuma_c
 
 int hnuma_pool_stats(const struct hnuma_pool *pool, struct hnuma_pool_stats *stats)
 {
-
 	if (!pool || !stats)
 		return hnuma_error_set(-EINVAL, "pool or stats is NULL");
 	if (hnuma_process_is_child_of(pool->epoch))

@@ -5,6 +5,7 @@
  */
 #include "config.h"
 
+#include "lib/line.h"
 #include "lib/pool_books.h"
 #include "lib/pool_cache.h"
 #include "numa/process.h"
@@ -55,25 +56,21 @@ static void *walk(const struct hnuma_pool *pool, const void *previous, enum hnum
 	uint64_t from = 0;
 	unsigned i = 0;
 
-	errno = EINVAL;
 	if (!pool)
-		return NULL;
-	errno = EOWNERDEAD;
+		return hnuma_line_refuse(EINVAL);
 	if (hnuma_process_is_child_of(pool->epoch))
-		return NULL;
+		return hnuma_line_refuse(EOWNERDEAD);
 	if (previous)
 		i = find_place(pool, previous, &from);
-	errno = EFAULT;
 	if (i == pool->nr_homes)
-		return NULL;
+		return hnuma_line_refuse(EFAULT);
 	for (; i < pool->nr_homes; i++, from = 0) {
 		uint32_t block = find(&pool->homes[i], from, state);
 
 		if (block != HNUMA_NO_BLOCK)
 			return hnuma_block_address(&pool->homes[i], block);
 	}
-	errno = ENOENT;
-	return NULL;
+	return hnuma_line_refuse(ENOENT);
 }
 
 void *hnuma_pool_walk(const struct hnuma_pool *pool, const void *previous)

@@ -42,8 +42,11 @@ static void check_walk(size_t n)
 	void *block = NULL, *met[NR_MOST];
 	size_t nr = 0;
 
-	while ((block = hnuma_pool_walk(pool, block)) && nr < NR_MOST)
+	errno = 0;
+	while ((block = hnuma_pool_walk(pool, block)) && nr < NR_MOST) {
+		CU_ASSERT_EQUAL(errno, 0);
 		met[nr++] = block;
+	}
 	CU_ASSERT_EQUAL(errno, ENOENT);
 	CU_ASSERT_EQUAL_FATAL(nr, n);
 	qsort(blocks, n, sizeof(*blocks), compare);
