@@ -20,6 +20,7 @@
 #include "numa/sys.h"
 #include "tests/check.h"
 #include "tests/fake_files.h"
+#include "tests/query.h"
 #include "tests/wrapped.h"
 
 static struct hnuma_sys saved;
@@ -310,16 +311,6 @@ out:
 	unmap(memory);
 }
 
-static int answer; /* of the kernel for each page: a node, or an error */
-
-static int query_says(unsigned long count, void **pages, int *status)
-{
-	(void)pages;
-	for (unsigned long i = 0; i < count; i++)
-		status[i] = answer;
-	return 0;
-}
-
 static int query_refused(unsigned long count, void **pages, int *status)
 {
 	(void)count;
@@ -336,14 +327,14 @@ static void test_elsewhere(void)
 	struct hnuma_region *region;
 
 	memset(memory, 1, SIZE);
-	answer = HNUMA_MAX_NODES - 1;
+	query_answer = HNUMA_MAX_NODES - 1;
 	hnuma_sys.query_pages = query_says;
 	attr.policy = HNUMA_POLICY_BIND;
 	if (check_knows_nodes())
 		refuse(memory, &attr, -EIO, "do not lie on node");
 	attr.policy = HNUMA_POLICY_PREFERRED;
 	region = wrap(memory, &attr);
-	CU_ASSERT_EQUAL(info_of(region).node, answer);
+	CU_ASSERT_EQUAL(info_of(region).node, query_answer);
 	CU_ASSERT(!check_knows_nodes() || strstr(info_of(region).reason, "do not lie on node"));
 	CU_ASSERT_EQUAL(hnuma_region_verify(region, &placement), 0);
 	CU_ASSERT_EQUAL(placement.pages_elsewhere, SIZE / base_page);
@@ -395,7 +386,7 @@ static void test_device(void)
 	struct hnuma_region *region;
 
 	memset(memory, 1, SIZE);
-	answer = -EFAULT;
+	query_answer = -EFAULT;
 	hnuma_sys.query_pages = query_says;
 	attr.policy = HNUMA_POLICY_BIND;
 	fake_files_begin(files, false);

@@ -20,6 +20,7 @@
 #include "tests/fail_sys.h"
 #include "tests/fake_files.h"
 #include "tests/pass_fds.h"
+#include "tests/query.h"
 
 #define PAGE	 HNUMA_HUGEPAGE
 #define NR_PAGES 3
@@ -390,16 +391,6 @@ static void test_refused(void)
 	CU_ASSERT_EQUAL(hnuma_region_destroy(region), 0);
 }
 
-static int answer; /* of the kernel for each page: a node, or an error */
-
-static int query_says(unsigned long count, void **pages, int *status)
-{
-	(void)pages;
-	for (unsigned long i = 0; i < count; i++)
-		status[i] = answer;
-	return 0;
-}
-
 /* The pages lie where the maker has them, and that is what is said: not that they were bound. */
 static void test_open_places(void)
 {
@@ -414,7 +405,7 @@ static void test_open_places(void)
 		return;
 	region = create(HNUMA_BACKING_HUGETLB);
 	hnuma_sys.query_pages = query_says;
-	answer = HNUMA_MAX_NODES - 1;
+	query_answer = HNUMA_MAX_NODES - 1;
 	refuse(hnuma_region_fd(region), &attr, -EIO, "3 of 3 pages do not lie on node");
 	attr.policy = HNUMA_POLICY_PREFERRED;
 	CU_ASSERT_EQUAL_FATAL(hnuma_region_open(&other, topology, hnuma_region_fd(region), &attr),
@@ -423,7 +414,7 @@ static void test_open_places(void)
 	CU_ASSERT_EQUAL(info.node, HNUMA_MAX_NODES - 1);
 	CU_ASSERT_PTR_NOT_NULL(strstr(info.reason, "3 of 3 pages do not lie on node"));
 	CU_ASSERT_EQUAL(hnuma_region_destroy(other), 0);
-	answer = -EFAULT;
+	query_answer = -EFAULT;
 	attr.policy = HNUMA_POLICY_BIND;
 	fake_files_begin(no_numa_maps, false);
 	CU_ASSERT_EQUAL_FATAL(hnuma_region_open(&other, topology, hnuma_region_fd(region), &attr),
