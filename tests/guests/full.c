@@ -244,6 +244,9 @@ static void check_peace(const struct guest_state *before, unsigned long nr_kille
 	guest_check_state(before);
 }
 
+/* What the kernel would still give of a node that is called full. */
+#define LEAST_LEFT_KB ((size_t)3 * 1024)
+
 /* What was taken of a node. */
 struct taken {
 	pid_t memory[16], pages;
@@ -266,8 +269,8 @@ static void fill_node(struct taken *taken, int node)
 	taken->memory[taken->nr++] = rival_fill(node, 32 * 1024);
 	nr_killed = rival_nr_killed();
 	guest_read_state(&before);
-	for (size_t left_mb = 30; left_mb; left_mb -= left_mb > 3 ? 3 : left_mb) {
-		taken->memory[taken->nr++] = rival_fill(node, left_mb * 1024);
+	for (size_t left_kb = 10 * LEAST_LEFT_KB; left_kb; left_kb -= LEAST_LEFT_KB) {
+		taken->memory[taken->nr++] = rival_fill(node, left_kb);
 		for (wish.size = 2 * MB; wish.size <= 32 * MB; wish.size *= 2) {
 			wish.least = wish.size % (4 * MB) ? HNUMA_BACKING_BASE : HNUMA_BACKING_THP;
 			++*(make(&wish) ? &nr_refused : &nr_had);
@@ -360,6 +363,8 @@ static void keeping_still(void)
 	give_pages_back(&first, nodes[0]);
 	check_huge_pages(nodes[0]);
 	give_back(&first);
+	/* What those had of the kernel's own memory was on this node in part. */
+	second.memory[second.nr++] = rival_fill(nodes[1], LEAST_LEFT_KB);
 	check_full_node(nodes[1], nodes[0]);
 	give_pages_back(&second, nodes[1]);
 	give_back(&second);
