@@ -237,10 +237,14 @@ struct watch {
 	_Atomic size_t missing_bytes; /* left to do when it could no longer be had; or 0 */
 };
 
-static int check_rest(void *arg, size_t rest_bytes)
+static int check_rest(void *arg, size_t rest_bytes, size_t *stretch_bytes)
 {
 	struct watch *watch = arg;
-	int error = hnuma_limit_check_memory(watch->request, rest_bytes);
+	size_t spare = 0;
+	int error = hnuma_limit_check_memory(watch->request, rest_bytes, &spare);
+
+	/* Only who is four times as fast can have taken all of it by then. */
+	*stretch_bytes = spare / 4;
 
 	/* Relaxed: the threads that populate have ended before it is read. */
 	if (error)
@@ -311,7 +315,7 @@ static int populate(struct hnuma_region *region, struct hnuma_request *request,
 		return 0;
 	/* Once more in this thread, for its message, and before the half that is there is given back. */
 	missing_bytes = atomic_load_explicit(&watch.missing_bytes, memory_order_relaxed);
-	is_lost = missing_bytes && hnuma_limit_check_memory(request, missing_bytes);
+	is_lost = missing_bytes && hnuma_limit_check_memory(request, missing_bytes, NULL);
 	hnuma_backing_undo(region);
 	if (is_lost)
 		return hnuma_error_prefix(-ENOMEM, "populating ended early: ");
@@ -454,7 +458,7 @@ int hnuma_backing_take(struct hnuma_region *region, struct hnuma_request *reques
 
 	request->takes_memory = !is_hugetlb;
 	error = is_hugetlb ? hnuma_limit_check_hugetlb(request, false)
-			   : hnuma_limit_check_memory(request, request->size_bytes);
+			   : hnuma_limit_check_memory(request, request->size_bytes, NULL);
 	if (error) {
 		/* Base pages need as much memory as transparent huge pages. */
 		request->is_final = !is_hugetlb;

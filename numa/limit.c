@@ -97,8 +97,18 @@ static int check_node_pages(const struct hnuma_request *request,
 			       (unsigned long long)(pages.total + missing), path);
 }
 
-/* @more_kb: what need not come out of the limit. */
-static int check_group(size_t needed_bytes, enum hnuma_cgroup_kind kind, uint64_t more_kb)
+static void lower(uint64_t *least, uint64_t value)
+{
+	if (value < *least)
+		*least = value;
+}
+
+/*
+ * @more_kb   what need not come out of the limit.
+ * @spare_kb  lowered to what the limit leaves besides, where it leaves enough.
+ */
+static int check_group(size_t needed_bytes, enum hnuma_cgroup_kind kind, uint64_t more_kb,
+		       uint64_t *spare_kb)
 {
 	static const char *const names[] = {
 		[HNUMA_CGROUP_PAGES] = "huge pages",
@@ -107,10 +117,15 @@ static int check_group(size_t needed_bytes, enum hnuma_cgroup_kind kind, uint64_
 		[HNUMA_CGROUP_MEMORY_AND_SWAP] = "memory and swap",
 	};
 	struct hnuma_cgroup_limit limit;
+	uint64_t there_kb;
 
-	if (hnuma_cgroup_tightest(kind, &limit) || !limit.is_limited ||
-	    needed_bytes / 1024 <= limit.headroom_bytes / 1024 + more_kb)
+	if (hnuma_cgroup_tightest(kind, &limit) || !limit.is_limited)
 		return 0;
+	there_kb = limit.headroom_bytes / 1024 + more_kb;
+	if (needed_bytes / 1024 <= there_kb) {
+		lower(spare_kb, there_kb - needed_bytes / 1024);
+		return 0;
+	}
 	return hnuma_error_set(
 		-ENOMEM,
 		"%zu bytes are needed, and the control group's limit on %s leaves %llu (%llu of "
@@ -123,6 +138,7 @@ static int check_group(size_t needed_bytes, enum hnuma_cgroup_kind kind, uint64_
 int hnuma_limit_check_hugetlb(const struct hnuma_request *request, bool has_failed)
 {
 	struct hnuma_hugepages_machine machine;
+	uint64_t spare_kb = UINT64_MAX;
 	int error = 0;
 
 	if (!hnuma_hugepages_read_machine(&machine)) {
@@ -139,24 +155,23 @@ int hnuma_limit_check_hugetlb(const struct hnuma_request *request, bool has_fail
 			error = check_machine_pages(request, &machine);
 	}
 	if (!error)
-		error = check_group(request->size_bytes, HNUMA_CGROUP_PAGES, 0);
+		error = check_group(request->size_bytes, HNUMA_CGROUP_PAGES, 0, &spare_kb);
 	if (!error)
-		error = check_group(request->size_bytes, HNUMA_CGROUP_RESERVATIONS, 0);
+		error = check_group(request->size_bytes, HNUMA_CGROUP_RESERVATIONS, 0, &spare_kb);
 	return error;
 }
 
 /* Beyond a control group's limit on memory the kernel would kill one of its processes. */
-static int check_memory_cgroup(size_t needed_bytes, uint64_t swap_kb)
+static int check_memory_cgroup(size_t needed_bytes, uint64_t swap_kb, uint64_t *spare_kb)
 {
 	struct hnuma_cgroup_limit swap;
 	int error;
 
 	/* What the machine has may not be the group's to use. */
-	if (!hnuma_cgroup_tightest(HNUMA_CGROUP_SWAP, &swap) &&
-	    swap.headroom_bytes / 1024 < swap_kb)
-		swap_kb = swap.headroom_bytes / 1024;
-	error = check_group(needed_bytes, HNUMA_CGROUP_MEMORY, swap_kb);
-	return error ? error : check_group(needed_bytes, HNUMA_CGROUP_MEMORY_AND_SWAP, 0);
+	if (!hnuma_cgroup_tightest(HNUMA_CGROUP_SWAP, &swap))
+		lower(&swap_kb, swap.headroom_bytes / 1024);
+	error = check_group(needed_bytes, HNUMA_CGROUP_MEMORY, swap_kb, spare_kb);
+	return error ? error : check_group(needed_bytes, HNUMA_CGROUP_MEMORY_AND_SWAP, 0, spare_kb);
 }
 
 /* Which nodes can the memory come from? NULL: any that the machine has. */
@@ -170,23 +185,32 @@ static const struct hnuma_nodeset *find_sources(const struct hnuma_request *requ
 	return hnuma_topology_usable_nodes(request->topology, false, allowed) ? allowed : NULL;
 }
 
-int hnuma_limit_check_memory(const struct hnuma_request *request, size_t needed_bytes)
+int hnuma_limit_check_memory(const struct hnuma_request *request, size_t needed_bytes,
+			     size_t *spare_bytes)
 {
 	struct hnuma_nodeset allowed;
 	const struct hnuma_nodeset *sources = find_sources(request, &allowed);
 	/* Their tables, and what the kernel and the C library take while the pages come. */
 	const size_t besides = needed_bytes / 512 + BESIDES_BYTES;
+	uint64_t there_kb,
+		spare_kb = SIZE_MAX / 1024; /* as much as there may be, when nothing tells */
 	struct hnuma_memory memory;
 	char where[64] = "this machine has", kept[64] = "what", list[48];
 	int untold, error;
 
 	untold = hnuma_memory_read(sources, &memory);
 	needed_bytes = needed_bytes < SIZE_MAX - besides ? needed_bytes + besides : SIZE_MAX;
-	error = check_memory_cgroup(needed_bytes, memory.swap_kb);
+	error = check_memory_cgroup(needed_bytes, memory.swap_kb, &spare_kb);
 	if (error)
 		return error;
-	if (untold || needed_bytes / 1024 <= memory.available_kb + memory.swap_kb)
+	there_kb = memory.available_kb + memory.swap_kb;
+	if (untold || needed_bytes / 1024 <= there_kb) {
+		if (!untold)
+			lower(&spare_kb, there_kb - needed_bytes / 1024);
+		if (spare_bytes)
+			*spare_bytes = (size_t)spare_kb * 1024;
 		return 0;
+	}
 	if (sources) {
 		snprintf(where, sizeof(where),
 			 sources == &allowed ? "nodes %s have" : "node %s has",
@@ -197,8 +221,7 @@ int hnuma_limit_check_memory(const struct hnuma_request *request, size_t needed_
 			       "%zu KB are needed, and %s %llu KB that are free or could be "
 			       "freed, besides %s the kernel keeps for itself (%s): ask for less, "
 			       "or give back huge pages that nobody uses",
-			       needed_bytes / 1024, where,
-			       (unsigned long long)(memory.available_kb + memory.swap_kb), kept,
+			       needed_bytes / 1024, where, (unsigned long long)there_kb, kept,
 			       sources ? "/sys/devices/system/node/node*/meminfo, /proc/zoneinfo"
 				       : "MemAvailable in /proc/meminfo");
 }

@@ -52,9 +52,10 @@
 struct job {
 	const struct hnuma_populate *what;
 	size_t piece_bytes;
-	/* Relaxed, both: see take_piece(). */
-	_Atomic size_t next; /* the first byte that nobody has taken */
-	_Atomic int error;   /* the first failure, or 0 */
+	/* Relaxed, all three: see take_piece(). */
+	_Atomic size_t next;	   /* the first byte that nobody has taken */
+	_Atomic size_t next_check; /* who takes bytes behind it asks before */
+	_Atomic int error;	   /* the first failure, or 0 */
 
 	pthread_mutex_t lock; /* protects what is below */
 	pthread_cond_t changed;
@@ -74,15 +75,25 @@ int hnuma_populate_piece(void *address, size_t size_bytes)
 	return error;
 }
 
-/* May what begins at an offset, with a piece of this size, still be taken? */
-static int check_rest(const struct hnuma_populate *what, size_t offset, size_t size_bytes)
+/* May what begins at an offset, with a piece of this size, still be taken? One thread asks, for all. */
+static int check_rest(struct job *job, size_t offset, size_t size_bytes)
 {
-	const size_t unit = HNUMA_POPULATE_CHECK_BYTES;
+	const struct hnuma_populate *what = job->what;
+	const memory_order order = memory_order_relaxed;
+	size_t due = atomic_load_explicit(&job->next_check, order);
+	size_t next = offset + HNUMA_POPULATE_CHECK_BYTES, stretch = 0;
+	int error;
 
-	/* Of the pieces that are begun one after the other, one has a multiple of the unit in it. */
-	if (!what->check || offset == 0 || (offset - 1) / unit == (offset + size_bytes - 1) / unit)
+	if (!what->check || offset + size_bytes <= due ||
+	    !atomic_compare_exchange_strong_explicit(&job->next_check, &due, next, order, order))
 		return 0;
-	return what->check(what->check_arg, what->size_bytes - offset);
+	error = what->check(what->check_arg, what->size_bytes - offset, &stretch);
+	/* Unless another one was at the next question before. */
+	if (stretch > HNUMA_POPULATE_CHECK_BYTES)
+		atomic_compare_exchange_strong_explicit(
+			&job->next_check, &next,
+			stretch < SIZE_MAX - offset ? offset + stretch : SIZE_MAX, order, order);
+	return error;
 }
 
 /*
@@ -104,7 +115,7 @@ static size_t take_piece(struct job *job)
 	size = what->size_bytes - offset;
 	if (size > job->piece_bytes)
 		size = job->piece_bytes;
-	error = check_rest(what, offset, size);
+	error = check_rest(job, offset, size);
 	if (!error)
 		error = hnuma_populate_piece((char *)what->base + offset, size);
 	if (!error)
@@ -232,7 +243,7 @@ static int populate_together(struct job *job, unsigned nr_threads)
 
 int hnuma_populate(const struct hnuma_populate *what)
 {
-	struct job job = {.what = what};
+	struct job job = {.what = what, .next_check = HNUMA_POPULATE_CHECK_BYTES};
 	size_t nr_threads = what->size_bytes / THREAD_MIN_BYTES;
 	int error;
 

@@ -16,7 +16,7 @@ struct hnuma_topology;
 /* From this size on several threads clear a mapping: below it they cost more than they bring. */
 #define HNUMA_POPULATE_PARALLEL_BYTES ((size_t)32 * 1024 * 1024)
 
-/* So often it is asked whether the rest can be had: the answer costs some tenths of a millisecond. */
+/* More often it is not asked whether the rest can be had: the answer costs some tenths of a millisecond. */
 #define HNUMA_POPULATE_CHECK_BYTES ((size_t)64 * 1024 * 1024)
 
 struct hnuma_populate {
@@ -29,11 +29,12 @@ struct hnuma_populate {
 	void (*progress)(void *arg, size_t done_bytes, size_t total_bytes);
 	void *progress_arg;
 	/*
-	 * May be NULL. Asked each time that HNUMA_POPULATE_CHECK_BYTES more have been begun, by the
-	 * thread that is to go on: may the rest still be taken? What it answers but 0 is the end, as
-	 * if the piece had failed with it.
+	 * May be NULL. Asked by the thread that is to go on, first when HNUMA_POPULATE_CHECK_BYTES have
+	 * been begun: may the rest still be taken? What it answers but 0 is the end, as if the piece
+	 * had failed with it. Else it sets how many bytes are to be begun until it is asked again;
+	 * no less than HNUMA_POPULATE_CHECK_BYTES.
 	 */
-	int (*check)(void *arg, size_t rest_bytes);
+	int (*check)(void *arg, size_t rest_bytes, size_t *stretch_bytes);
 	void *check_arg;
 };
 

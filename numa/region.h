@@ -84,9 +84,11 @@ const char *hnuma_request_where(const struct hnuma_request *request, char *text,
  *
  * @has_failed    the kernel has refused already: surplus pages, which might have helped, did not.
  * @needed_bytes  of the request, what has not been taken yet.
+ * @spare_bytes   may be NULL; set to what there is besides, where nothing stands in the way.
  */
 int hnuma_limit_check_hugetlb(const struct hnuma_request *request, bool has_failed);
-int hnuma_limit_check_memory(const struct hnuma_request *request, size_t needed_bytes);
+int hnuma_limit_check_memory(const struct hnuma_request *request, size_t needed_bytes,
+			     size_t *spare_bytes);
 
 /* Sets the message: why a mapping has only huge_bytes in transparent huge pages. Returns -ENOMEM. */
 int hnuma_limit_explain_thp(const struct hnuma_request *request, size_t huge_bytes,

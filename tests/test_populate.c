@@ -161,7 +161,7 @@ static void *map_memory(size_t size)
 	return memory;
 }
 
-static int (*ask)(void *arg, size_t rest_bytes); /* may be NULL */
+static int (*ask)(void *arg, size_t rest_bytes, size_t *stretch_bytes); /* may be NULL */
 
 static int populate_mapping(void *memory, size_t size, unsigned nr_cpus)
 {
@@ -328,8 +328,11 @@ static void test_failure(void)
 static atomic_uint nr_asked, nr_wrong_rests;
 static unsigned refused_at; /* which question is answered with an error; 0: none */
 
-static int may_go_on(void *arg, size_t rest_bytes)
+static size_t stretch; /* what is answered besides */
+
+static int may_go_on(void *arg, size_t rest_bytes, size_t *stretch_bytes)
 {
+	*stretch_bytes = stretch;
 	nr_wrong_rests += rest_bytes == 0 || rest_bytes >= *(size_t *)arg || rest_bytes % PAGE;
 	return ++nr_asked == refused_at ? -ENOMEM : 0;
 }
@@ -364,6 +367,16 @@ static void test_asking(void)
 		}
 	}
 	creations_left = -1;
+	refused_at = 0;
+	stretch = 2 * HNUMA_POPULATE_CHECK_BYTES;
+	CU_ASSERT_EQUAL(populate_asking(LONG, 2), 0);
+	CU_ASSERT_EQUAL(nr_asked, 1);
+	CU_ASSERT_EQUAL(populate_asking(2 * LONG, 2), 0);
+	CU_ASSERT_EQUAL(nr_asked, 2);
+	stretch = SIZE_MAX;
+	CU_ASSERT_EQUAL(populate_asking(2 * LONG, 2), 0);
+	CU_ASSERT_EQUAL(nr_asked, 1);
+	stretch = 0;
 }
 
 /* A signal handler that runs all the time, in the calling thread. */
