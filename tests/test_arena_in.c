@@ -34,11 +34,12 @@ static struct hnuma_region_attr small_attr(void)
 	return attr;
 }
 
-/* Memory of this program's, full of bytes of its own. */
+/* Memory of this program's, full of bytes of its own, on whatever nodes. */
 static void wrap(void)
 {
 	struct hnuma_region_attr attr = small_attr();
 
+	attr.policy = HNUMA_POLICY_INTERLEAVE;
 	room = mmap(NULL, SIZE + HNUMA_HUGEPAGE, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	CU_ASSERT_FATAL(room != MAP_FAILED);
