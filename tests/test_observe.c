@@ -61,6 +61,20 @@ static void work(struct hnuma_manager *manager, unsigned round)
 	hnuma_space_alloc(space, 100 + round, 8);
 }
 
+/* On one CPU of the node, so that it depends on nothing else what a cache holds and what is dropped. */
+static void stay_at_home(void)
+{
+	cpu_set_t here;
+
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		CPU_ZERO(&here);
+		CPU_SET(cpu, &here);
+		if (sched_setaffinity(0, sizeof(here), &here) == 0 &&
+		    hnuma_current_node(topology) == home)
+			return;
+	}
+}
+
 /* A process that makes a manager and, for each byte that comes, works and tells its numbers. */
 struct served {
 	pid_t pid;
@@ -72,13 +86,9 @@ static void serve(int orders, int answers)
 	struct hnuma_manager *manager = make_manager();
 	struct numbers numbers;
 	unsigned round = 0;
-	cpu_set_t here;
 	char order;
 
-	/* On one CPU, so that it depends on nothing else what a cache holds and what is dropped. */
-	CPU_ZERO(&here);
-	CPU_SET(sched_getcpu(), &here);
-	sched_setaffinity(0, sizeof(here), &here);
+	stay_at_home();
 	while (manager && read(orders, &order, 1) == 1) {
 		work(manager, round++);
 		ask(manager, &numbers);
