@@ -470,6 +470,9 @@ static int prepare(struct hnuma_topology *topology, const struct source *source)
 		error = simplify(topology->hwloc, source->value);
 		break;
 	case KIND_CPUID:
+		/* Dumps tell of no nodes: it would take this machine's, and complain where /sys is missing. */
+		hwloc_topology_set_components(topology->hwloc,
+					      HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST, "linux");
 		break;
 	}
 	return error ? refuse(source, -error) : 0;

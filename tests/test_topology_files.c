@@ -430,8 +430,9 @@ static void test_cpuid(void)
 #if defined(__x86_64__)
 	CU_ASSERT_EQUAL_FATAL(foreign_create(&topology, "HWLOC_CPUID_PATH", root), 0);
 	CU_ASSERT_FALSE(hnuma_topology_is_this_system(topology));
-	/* The nodes are this machine's: CPUID tells of none. */
+	/* CPUID tells of no nodes, and this machine's are not the other's. */
 	CU_ASSERT_EQUAL(hnuma_topology_nr_cpus(topology), 1);
+	CU_ASSERT_EQUAL(hnuma_topology_nr_nodes(topology), 1);
 	hnuma_topology_destroy(topology);
 #endif
 	put("/hwloc-cpuid-info", "Architecture: other\n");
