@@ -76,7 +76,7 @@ static void test_wrapped(void)
 	CU_ASSERT_PTR_EQUAL(hnuma_arena_region(arena), region);
 	CU_ASSERT_EQUAL(hnuma_arena_verify(arena, &placement), 0);
 	CU_ASSERT_EQUAL(placement.pages_total * placement.page_size, SIZE);
-	CU_ASSERT_EQUAL(placement.pages_elsewhere, 0);
+	CU_ASSERT(placement.pages_elsewhere == 0 || !check_knows_nodes());
 	bytes = hnuma_arena_alloc(arena, 1000, 1);
 	CU_ASSERT_PTR_EQUAL_FATAL(bytes, memory);
 	CU_ASSERT(bytes[0] == 0 && memcmp(bytes, bytes + 1, 999) == 0);
