@@ -245,7 +245,6 @@ static int check_rest(void *arg, size_t rest_bytes, size_t *stretch_bytes)
 
 	/* Only who is four times as fast can have taken all of it by then. */
 	*stretch_bytes = spare / 4;
-
 	/* Relaxed: the threads that populate have ended before it is read. */
 	if (error)
 		atomic_store_explicit(&watch->missing_bytes, rest_bytes, memory_order_relaxed);

@@ -60,6 +60,16 @@ json_t *cli_count(uint64_t count)
 	return json_integer(count > INT64_MAX ? INT64_MAX : (json_int_t)count);
 }
 
+json_t *cli_nodes(const struct hnuma_nodeset *nodes)
+{
+	json_t *array = json_array();
+
+	for (int node = 0; node < HNUMA_MAX_NODES; node++)
+		if (hnuma_nodeset_has(nodes, node))
+			json_array_append_new(array, json_integer(node));
+	return array;
+}
+
 json_t *cli_report(const char *command)
 {
 	json_t *root = json_object();

@@ -41,6 +41,9 @@ json_t *cli_report(const char *command);
 
 json_t *cli_count(uint64_t count);
 
+/* The numbers of a set's nodes, as an array. */
+json_t *cli_nodes(const struct hnuma_nodeset *nodes);
+
 /*
  * Read a topology: this machine's where description is NULL; else that of a file in hwloc's XML, of a
  * directory with another machine's /sys, or of hwloc's words ("pack:2 numa:1 core:8 pu:2").

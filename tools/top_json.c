@@ -19,16 +19,6 @@ static json_t *node_number(int node)
 	return node < 0 ? json_null() : json_integer(node);
 }
 
-static json_t *node_numbers(const struct hnuma_nodeset *nodes)
-{
-	json_t *array = json_array();
-
-	for (int node = 0; node < HNUMA_MAX_NODES; node++)
-		if (hnuma_nodeset_has(nodes, node))
-			json_array_append_new(array, json_integer(node));
-	return array;
-}
-
 static json_t *json_nodes(const struct top_view *view)
 {
 	json_t *array = json_array();
@@ -49,7 +39,7 @@ static json_t *json_region(const struct hnuma_object *object)
 {
 	return json_pack("{s:o, s:s, s:o, s:o, s:o, s:s, s:o}", "id", cli_count(object->id), "name",
 			 object->name, "node", node_number(object->node), "nodes",
-			 node_numbers(&object->nodes), "bytes", cli_count(object->size), "backing",
+			 cli_nodes(&object->nodes), "bytes", cli_count(object->size), "backing",
 			 hnuma_backing_name(object->backing), "page_bytes",
 			 cli_count(object->page_size));
 }
@@ -113,7 +103,7 @@ static json_t *json_scratch(const struct top_object *object)
 static json_t *json_manager(const struct hnuma_object *object)
 {
 	return json_pack("{s:o, s:o}", "id", cli_count(object->id), "nodes",
-			 node_numbers(&object->nodes));
+			 cli_nodes(&object->nodes));
 }
 
 /* One object of a kind; NULL when it was gone before it could be read. */

@@ -77,6 +77,7 @@ void unseen_free(struct unseen *unseen)
 /* "node 1", "nodes 0,2" */
 static void describe_nodes(const struct hnuma_nodeset *nodes, char *text, size_t size)
 {
+	const char *before = " ";
 	unsigned nr = 0;
 	size_t used;
 
@@ -84,10 +85,10 @@ static void describe_nodes(const struct hnuma_nodeset *nodes, char *text, size_t
 		nr += hnuma_nodeset_has(nodes, node);
 	used = (size_t)snprintf(text, size, nr == 1 ? "node" : "nodes");
 	for (int node = 0; node < HNUMA_MAX_NODES && used < size; node++)
-		if (hnuma_nodeset_has(nodes, node))
-			used += (size_t)snprintf(
-				text + used, size - used, "%s%d",
-				text[used - 1] == 'e' || text[used - 1] == 's' ? " " : ",", node);
+		if (hnuma_nodeset_has(nodes, node)) {
+			used += (size_t)snprintf(text + used, size - used, "%s%d", before, node);
+			before = ",";
+		}
 }
 
 void unseen_print(const struct unseen *unseen)
@@ -126,15 +127,12 @@ json_t *unseen_json(const struct unseen *unseen)
 	array = json_array();
 	for (unsigned i = 0; i < unseen->nr; i++) {
 		const struct hnuma_object *region = &unseen->regions[i];
-		json_t *object = json_object(), *nodes = json_array();
+		json_t *object = json_object();
 		char address[24];
 
 		snprintf(address, sizeof(address), "0x%" PRIx64, region->base);
-		for (int node = 0; node < HNUMA_MAX_NODES; node++)
-			if (hnuma_nodeset_has(&region->nodes, node))
-				json_array_append_new(nodes, json_integer(node));
 		json_object_set_new(object, "name", json_string(region->name));
-		json_object_set_new(object, "nodes", nodes);
+		json_object_set_new(object, "nodes", cli_nodes(&region->nodes));
 		json_object_set_new(object, "address", json_string(address));
 		json_object_set_new(object, "bytes", cli_count(region->size));
 		json_object_set_new(object, "backing",
