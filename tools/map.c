@@ -171,12 +171,14 @@ static int map(int pid, enum format format, const char *output)
 {
 	struct hnuma_topology *topology;
 	struct hnuma_survey *survey;
-	struct unseen unseen;
+	struct unseen unseen = {.nr = 0};
 	int code = survey_open(COMMAND, pid, &survey);
 
 	if (code)
 		return code;
-	unseen_find(&unseen, pid, survey);
+	/* The drawing has nothing of them. */
+	if (format != FORMAT_XML)
+		unseen_find(&unseen, pid, survey);
 	code = cli_open_topology(COMMAND, NULL, &topology);
 	if (code)
 		goto destroy_survey;
