@@ -193,15 +193,8 @@ void adopt_finish(struct hnuma_manager *manager)
 
 int adopt_main(const char *module, CU_TestInfo *tests)
 {
-	int code;
-
 	foreign_clean_environment();
-	if (hnuma_topology_create(&adopt_topology)) {
-		fprintf(stderr, "%s\n", hnuma_errormsg());
-		return 1;
-	}
+	adopt_topology = check_topology();
 	adopt_home = check_home_node();
-	code = check_main(module, tests);
-	hnuma_topology_destroy(adopt_topology);
-	return code;
+	return check_main(module, tests);
 }

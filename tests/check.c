@@ -2,7 +2,7 @@
 /*
  * tests/check.c - runs one module's CUnit tests, and the small helpers around them.
  *
- * Calls CUnit, the C library and hnuma_errormsg(). The pages are in check_pages.c, the snapshots in
+ * Calls CUnit, the C library, hnuma_errormsg() and what makes and destroys a topology. The pages are in check_pages.c, the snapshots in
  * check_state.c.
  */
 #include "config.h"
@@ -10,6 +10,7 @@
 #include <CUnit/Basic.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -34,6 +35,9 @@
 /* The tests that called check_skip(), each once. */
 static CU_pTest skipped_tests[256];
 static unsigned nr_skipped;
+
+/* What check_topology() made. */
+static struct hnuma_topology *main_topology;
 
 static bool skipping_fails(void)
 {
@@ -208,6 +212,29 @@ int check_in_child(void (*f)(void *arg), void *arg)
 	return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+struct hnuma_topology *check_topology(void)
+{
+	if (hnuma_topology_create(&main_topology)) {
+		fprintf(stderr, "no topology: %s\n", hnuma_errormsg());
+		exit(EXIT_FAILURE);
+	}
+	return main_topology;
+}
+
+int check_stay(void)
+{
+	int cpu = sched_getcpu();
+	cpu_set_t here;
+
+	CPU_ZERO(&here);
+	CPU_SET(cpu, &here);
+	if (sched_setaffinity(0, sizeof(here), &here)) {
+		perror("sched_setaffinity");
+		exit(EXIT_FAILURE);
+	}
+	return cpu;
+}
+
 static bool has_failed(CU_pTest test)
 {
 	CU_pFailureRecord failure = CU_get_failure_list();
@@ -258,6 +285,7 @@ int check_main(const char *module, CU_TestInfo *tests)
 	else
 		fprintf(stderr, "%s: CUnit: %s\n", module, CU_get_error_msg());
 	CU_cleanup_registry();
+	hnuma_topology_destroy(main_topology);
 	alarm(0);
 	return code;
 }

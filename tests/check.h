@@ -15,10 +15,22 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct hnuma_topology;
+
 /* Run the tests of one module. `tests` ends with CU_TEST_INFO_NULL. Returns main()'s exit code: 0, 1
  * for a failure; 77 (skipped) when every test was skipped. With CHECK_NO_SKIP=1 in the environment a
  * skipped test is a failure. */
 int check_main(const char *module, CU_TestInfo *tests);
+
+/*
+ * This machine's topology, or what hwloc's environment describes, as hnuma_topology_create() makes it: for
+ * what main() sets up before check_main(), which destroys it at its end. Called once. Where it cannot be
+ * made, the program ends as failed, with the reason on standard error.
+ */
+struct hnuma_topology *check_topology(void);
+
+/* Keep the calling thread on the CPU that it is on, until the program ends. Returns the CPU's number. */
+int check_stay(void);
 
 /*
  * Wait until no other test program takes huge pages or changes the machine's counts of them, and keep

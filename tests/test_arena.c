@@ -453,11 +453,7 @@ int main(void)
 		{"generation wraps (row 18)", test_generation_wraps},
 		CU_TEST_INFO_NULL,
 	};
-	int code;
 
-	if (hnuma_topology_create(&topology))
-		return 1;
-	code = check_main("arena", tests);
-	hnuma_topology_destroy(topology);
-	return code;
+	topology = check_topology();
+	return check_main("arena", tests);
 }

@@ -5,7 +5,6 @@
  */
 #include "config.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <hugenuma.h>
@@ -360,11 +359,7 @@ int main(void)
 		{"fork (row 31)", test_fork},
 		CU_TEST_INFO_NULL,
 	};
-	int code;
 
-	if (hnuma_topology_create(&topology))
-		return 1;
-	code = check_main("arena_faults", tests);
-	hnuma_topology_destroy(topology);
-	return code;
+	topology = check_topology();
+	return check_main("arena_faults", tests);
 }

@@ -5,7 +5,6 @@
 #include "config.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -245,13 +244,7 @@ int main(void)
 		{"fork", test_fork},
 		CU_TEST_INFO_NULL,
 	};
-	int code;
 
-	if (hnuma_topology_create(&topology)) {
-		fprintf(stderr, "%s\n", hnuma_errormsg());
-		return 1;
-	}
-	code = check_main("arena in", tests);
-	hnuma_topology_destroy(topology);
-	return code;
+	topology = check_topology();
+	return check_main("arena in", tests);
 }

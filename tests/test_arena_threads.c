@@ -254,11 +254,7 @@ int main(void)
 		{"statistics meanwhile", test_statistics_meanwhile},
 		CU_TEST_INFO_NULL,
 	};
-	int code;
 
-	if (hnuma_topology_create(&topology))
-		return 1;
-	code = check_main("arena_threads", tests);
-	hnuma_topology_destroy(topology);
-	return code;
+	topology = check_topology();
+	return check_main("arena_threads", tests);
 }

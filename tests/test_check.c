@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -254,6 +255,37 @@ static void test_child_leaves_pages_alone(void)
 	expect_pages_back_after("forking", 0);
 }
 
+static void make_topology(void *arg)
+{
+	(void)arg;
+	check_topology();
+}
+
+static void test_no_topology(void)
+{
+	setenv("HWLOC_XMLFILE", "/nonexistent", 1);
+	CU_ASSERT_EQUAL(check_in_child(make_topology, NULL), EXIT_FAILURE);
+	unsetenv("HWLOC_XMLFILE");
+	CU_ASSERT_EQUAL(check_in_child(make_topology, NULL), 0);
+}
+
+static void stay(void *arg)
+{
+	int cpu = check_stay();
+	cpu_set_t here;
+
+	(void)arg;
+	CU_ASSERT_EQUAL(sched_getcpu(), cpu);
+	CU_ASSERT_EQUAL_FATAL(sched_getaffinity(0, sizeof(here), &here), 0);
+	CU_ASSERT_EQUAL(CPU_COUNT(&here), 1);
+	CU_ASSERT(CPU_ISSET(cpu, &here));
+}
+
+static void test_stay(void)
+{
+	CU_ASSERT_EQUAL(check_in_child(stay, NULL), 0);
+}
+
 static void return_normally(void *arg)
 {
 	(void)arg;
@@ -406,6 +438,8 @@ static CU_TestInfo tests[] = {
 	{"pages are given back at exit", test_pages_back_after_exit},
 	{"pages are given back after SIGKILL", test_pages_back_after_kill},
 	{"a child's exit leaves the pages alone", test_child_leaves_pages_alone},
+	{"without a topology", test_no_topology},
+	{"a thread stays", test_stay},
 	{"children", test_in_child},
 	{"a child of one that is killed", test_orphan},
 	{"a snapshot sees what changes", test_snapshot_sees_changes},

@@ -8,7 +8,6 @@
 #include <limits.h>
 #include <pthread.h>
 #include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -293,14 +292,8 @@ int main(void)
 		{"CPUs that came later", test_plugged_in_later},
 		CU_TEST_INFO_NULL,
 	};
-	int result;
 
 	foreign_clean_environment();
-	if (hnuma_topology_create(&topology)) {
-		fprintf(stderr, "%s\n", hnuma_errormsg());
-		return EXIT_FAILURE;
-	}
-	result = check_main("cpu", tests);
-	hnuma_topology_destroy(topology);
-	return result;
+	topology = check_topology();
+	return check_main("cpu", tests);
 }

@@ -6,8 +6,6 @@
 #include "config.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -253,14 +251,8 @@ int main(void)
 		{"fork", test_fork},
 		CU_TEST_INFO_NULL,
 	};
-	int result;
 
 	check_lock();
-	if (hnuma_topology_create(&topology)) {
-		fprintf(stderr, "%s\n", hnuma_errormsg());
-		return 1;
-	}
-	result = check_main("directory", tests);
-	hnuma_topology_destroy(topology);
-	return result;
+	topology = check_topology();
+	return check_main("directory", tests);
 }

@@ -350,11 +350,7 @@ int main(void)
 		{"class for a size", test_class_for_size},
 		CU_TEST_INFO_NULL,
 	};
-	int code;
 
-	if (hnuma_topology_create(&topology) != 0)
-		return 99;
-	code = check_main("documented", tests);
-	hnuma_topology_destroy(topology);
-	return code;
+	topology = check_topology();
+	return check_main("documented", tests);
 }

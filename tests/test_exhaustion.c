@@ -287,14 +287,8 @@ int main(void)
 		{"a control group that is full", test_full_group},
 		CU_TEST_INFO_NULL,
 	};
-	int code;
 
-	if (hnuma_topology_create(&topology)) {
-		fprintf(stderr, "%s\n", hnuma_errormsg());
-		return EXIT_FAILURE;
-	}
+	topology = check_topology();
 	home = hnuma_current_node(topology);
-	code = check_main("exhaustion", tests);
-	hnuma_topology_destroy(topology);
-	return code;
+	return check_main("exhaustion", tests);
 }

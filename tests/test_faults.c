@@ -452,15 +452,9 @@ int main(void)
 		{"each call of hwloc fails", test_hwloc},
 		CU_TEST_INFO_NULL,
 	};
-	int code;
 
 	foreign_clean_environment();
-	if (hnuma_topology_create(&topology)) {
-		fprintf(stderr, "%s\n", hnuma_errormsg());
-		return EXIT_FAILURE;
-	}
+	topology = check_topology();
 	home = hnuma_current_node(topology);
-	code = check_main("faults", tests);
-	hnuma_topology_destroy(topology);
-	return code;
+	return check_main("faults", tests);
 }

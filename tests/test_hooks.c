@@ -589,11 +589,7 @@ int main(void)
 		{"blocks stay whole", test_blocks_stay_whole},
 		CU_TEST_INFO_NULL,
 	};
-	int result;
 
-	if (hnuma_topology_create(&topology))
-		return 1;
-	result = check_main("hooks", tests);
-	hnuma_topology_destroy(topology);
-	return result;
+	topology = check_topology();
+	return check_main("hooks", tests);
 }

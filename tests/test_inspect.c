@@ -244,12 +244,8 @@ int main(void)
 		{"XML", test_export},
 		CU_TEST_INFO_NULL,
 	};
-	int code;
 
 	foreign_clean_environment();
-	if (hnuma_topology_create(&system_topology))
-		return 99;
-	code = check_main("test_inspect", tests);
-	hnuma_topology_destroy(system_topology);
-	return code;
+	system_topology = check_topology();
+	return check_main("test_inspect", tests);
 }

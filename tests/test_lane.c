@@ -314,11 +314,7 @@ int main(void)
 		{"threads do not overlap", test_threads_do_not_overlap},
 		CU_TEST_INFO_NULL,
 	};
-	int code;
 
-	if (hnuma_topology_create(&topology))
-		return 1;
-	code = check_main("lane", tests);
-	hnuma_topology_destroy(topology);
-	return code;
+	topology = check_topology();
+	return check_main("lane", tests);
 }

@@ -6,7 +6,6 @@
 #include "config.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -133,14 +132,8 @@ int main(void)
 		{"no node has memory", test_no_memory_anywhere},
 		CU_TEST_INFO_NULL,
 	};
-	int code;
 
-	if (hnuma_topology_create(&topology)) {
-		fprintf(stderr, "%s\n", hnuma_errormsg());
-		return EXIT_FAILURE;
-	}
+	topology = check_topology();
 	home = check_home_node();
-	code = check_main("limit", tests);
-	hnuma_topology_destroy(topology);
-	return code;
+	return check_main("limit", tests);
 }

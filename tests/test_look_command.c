@@ -505,12 +505,8 @@ int main(void)
 		{"no reader", test_no_reader},
 		CU_TEST_INFO_NULL,
 	};
-	int code;
 
 	foreign_clean_environment();
-	if (hnuma_topology_create(&topology))
-		return 99;
-	code = check_main("test_look_command", tests);
-	hnuma_topology_destroy(topology);
-	return code;
+	topology = check_topology();
+	return check_main("test_look_command", tests);
 }

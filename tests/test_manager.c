@@ -545,11 +545,7 @@ int main(void)
 		{"a step makes no system call", test_a_step_makes_no_system_call},
 		CU_TEST_INFO_NULL,
 	};
-	int code;
 
-	if (hnuma_topology_create(&topology) != 0)
-		return 99;
-	code = check_main("manager", tests);
-	hnuma_topology_destroy(topology);
-	return code;
+	topology = check_topology();
+	return check_main("manager", tests);
 }

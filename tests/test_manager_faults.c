@@ -420,12 +420,8 @@ int main(void)
 		{"foreign topology (row 33)", test_foreign_topology},
 		CU_TEST_INFO_NULL,
 	};
-	int code;
 
-	if (hnuma_topology_create(&topology) != 0)
-		return 99;
+	topology = check_topology();
 	here = hnuma_current_node(topology);
-	code = check_main("manager_faults", tests);
-	hnuma_topology_destroy(topology);
-	return code;
+	return check_main("manager_faults", tests);
 }

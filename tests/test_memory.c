@@ -368,15 +368,9 @@ int main(void)
 		{"taken meanwhile (row 8)", test_lost},
 		CU_TEST_INFO_NULL,
 	};
-	int code;
 
 	page_kb = (uint64_t)sysconf(_SC_PAGESIZE) / 1024;
-	if (hnuma_topology_create(&topology)) {
-		fprintf(stderr, "%s\n", hnuma_errormsg());
-		return EXIT_FAILURE;
-	}
+	topology = check_topology();
 	home = check_home_node();
-	code = check_main("memory", tests);
-	hnuma_topology_destroy(topology);
-	return code;
+	return check_main("memory", tests);
 }

@@ -155,11 +155,7 @@ int main(void)
 		{"one that does, and one that allows no others", test_new_kernel},
 		CU_TEST_INFO_NULL,
 	};
-	int result;
 
-	if (hnuma_topology_create(&topology))
-		return 1;
-	result = check_main("noexec", tests);
-	hnuma_topology_destroy(topology);
-	return result;
+	topology = check_topology();
+	return check_main("noexec", tests);
 }

@@ -10,8 +10,6 @@
 #include <inttypes.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -460,16 +458,10 @@ int main(void)
 		{"the kernel refuses", test_kernel_refuses},
 		CU_TEST_INFO_NULL,
 	};
-	int result;
 
 	check_lock();
 	signal(SIGPIPE, SIG_IGN);
-	if (hnuma_topology_create(&topology)) {
-		fprintf(stderr, "%s\n", hnuma_errormsg());
-		return 1;
-	}
+	topology = check_topology();
 	home = hnuma_current_node(topology);
-	result = check_main("observe", tests);
-	hnuma_topology_destroy(topology);
-	return result;
+	return check_main("observe", tests);
 }

@@ -6,7 +6,6 @@
 #include "config.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -285,15 +284,9 @@ int main(void)
 		{"impossible numbers", test_impossible},  {"books that never add up", test_endless},
 		{"neither true nor false", test_neither}, CU_TEST_INFO_NULL,
 	};
-	int result;
 
 	check_lock();
-	if (hnuma_topology_create(&topology)) {
-		fprintf(stderr, "%s\n", hnuma_errormsg());
-		return 1;
-	}
+	topology = check_topology();
 	home = hnuma_current_node(topology);
-	result = check_main("observe_garbage", tests);
-	hnuma_topology_destroy(topology);
-	return result;
+	return check_main("observe_garbage", tests);
 }

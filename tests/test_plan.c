@@ -587,12 +587,8 @@ int main(void)
 		{"bad ranks", test_bad_ranks},
 		CU_TEST_INFO_NULL,
 	};
-	int code;
 
-	if (hnuma_topology_create(&topology) != 0)
-		return 99;
+	topology = check_topology();
 	here = hnuma_current_node(topology);
-	code = check_main("plan", tests);
-	hnuma_topology_destroy(topology);
-	return code;
+	return check_main("plan", tests);
 }

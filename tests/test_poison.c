@@ -432,10 +432,8 @@ int main(int argc, char **argv)
 		CU_TEST_INFO_NULL,
 	};
 	size_t misuse;
-	int code;
 
-	if (hnuma_topology_create(&topology))
-		return 1;
+	topology = check_topology();
 	if (argc > 1) {
 		misuse = (size_t)atoi(argv[1]);
 		if (misuse >= NR_MISUSES)
@@ -444,7 +442,5 @@ int main(int argc, char **argv)
 		hnuma_topology_destroy(topology);
 		return 0;
 	}
-	code = check_main("poison", tests);
-	hnuma_topology_destroy(topology);
-	return code;
+	return check_main("poison", tests);
 }

@@ -584,16 +584,8 @@ int main(void)
 		{"statistics add up", test_statistics_add_up},
 		CU_TEST_INFO_NULL,
 	};
-	struct hnuma_cpu_binding *binding = NULL;
-	int result, cpu = hnuma_cpu_current();
 
-	if (hnuma_topology_create(&topology) || hnuma_cpu_bind(topology, cpu, &binding)) {
-		fprintf(stderr, "%s\n", hnuma_errormsg());
-		return 1;
-	}
-	node = hnuma_topology_node_of_cpu(topology, cpu);
-	result = check_main("pool", tests);
-	hnuma_cpu_restore(topology, binding);
-	hnuma_topology_destroy(topology);
-	return result;
+	topology = check_topology();
+	node = hnuma_topology_node_of_cpu(topology, check_stay());
+	return check_main("pool", tests);
 }

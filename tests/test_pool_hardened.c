@@ -470,13 +470,7 @@ int main(void)
 		{"nothing else is hardened", test_others},
 		CU_TEST_INFO_NULL,
 	};
-	int result;
 
-	if (hnuma_topology_create(&topology)) {
-		fprintf(stderr, "%s\n", hnuma_errormsg());
-		return 1;
-	}
-	result = check_main("hardened pool", tests);
-	hnuma_topology_destroy(topology);
-	return result;
+	topology = check_topology();
+	return check_main("hardened pool", tests);
 }

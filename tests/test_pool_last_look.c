@@ -5,8 +5,6 @@
  */
 #include "config.h"
 
-#include <stdio.h>
-
 #include <hugenuma.h>
 
 #include "tests/check.h"
@@ -113,13 +111,7 @@ int main(void)
 		{"destroyed after it was overwritten (row 23)", test_destroy},
 		CU_TEST_INFO_NULL,
 	};
-	int result;
 
-	if (hnuma_topology_create(&topology)) {
-		fprintf(stderr, "%s\n", hnuma_errormsg());
-		return 1;
-	}
-	result = check_main("last look", tests);
-	hnuma_topology_destroy(topology);
-	return result;
+	topology = check_topology();
+	return check_main("last look", tests);
 }

@@ -6,8 +6,6 @@
  */
 #include "config.h"
 
-#include <stdio.h>
-
 #include <hugenuma.h>
 
 #include "lib/pool.h"
@@ -148,14 +146,8 @@ int main(void)
 		{"prewarm", test_prewarm}, {"exhausted", test_exhausted},
 		CU_TEST_INFO_NULL,
 	};
-	int result;
 
 	check_lock();
-	if (hnuma_topology_create(&topology)) {
-		fprintf(stderr, "%s\n", hnuma_errormsg());
-		return 1;
-	}
-	result = check_main("pool, many CPUs", tests);
-	hnuma_topology_destroy(topology);
-	return result;
+	topology = check_topology();
+	return check_main("pool, many CPUs", tests);
 }

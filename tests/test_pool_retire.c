@@ -8,7 +8,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -321,13 +320,7 @@ int main(void)
 		{"while others work", test_at_work},
 		CU_TEST_INFO_NULL,
 	};
-	int result;
 
-	if (hnuma_topology_create(&topology)) {
-		fprintf(stderr, "%s\n", hnuma_errormsg());
-		return 1;
-	}
-	result = check_main("pool retire", tests);
-	hnuma_topology_destroy(topology);
-	return result;
+	topology = check_topology();
+	return check_main("pool retire", tests);
 }

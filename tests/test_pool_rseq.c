@@ -306,13 +306,7 @@ int main(void)
 		{"the tunable decides", test_the_tunable_decides},
 		CU_TEST_INFO_NULL,
 	};
-	int result;
 
-	if (hnuma_topology_create(&topology)) {
-		fprintf(stderr, "%s\n", hnuma_errormsg());
-		return 1;
-	}
-	result = check_main("pool rseq", tests);
-	hnuma_topology_destroy(topology);
-	return result;
+	topology = check_topology();
+	return check_main("pool rseq", tests);
 }

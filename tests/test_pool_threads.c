@@ -517,13 +517,7 @@ int main(void)
 		{"cancelled while waiting for a claim", test_cancelled_while_waiting_for_a_claim},
 		CU_TEST_INFO_NULL,
 	};
-	int result;
 
-	if (hnuma_topology_create(&topology)) {
-		fprintf(stderr, "%s\n", hnuma_errormsg());
-		return 1;
-	}
-	result = check_main("pool threads", tests);
-	hnuma_topology_destroy(topology);
-	return result;
+	topology = check_topology();
+	return check_main("pool threads", tests);
 }

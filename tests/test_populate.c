@@ -425,16 +425,10 @@ int main(void)
 		{"signals all the time", test_signals},
 		CU_TEST_INFO_NULL,
 	};
-	int code;
 
-	if (hnuma_topology_create(&topology)) {
-		fprintf(stderr, "%s\n", hnuma_errormsg());
-		return EXIT_FAILURE;
-	}
+	topology = check_topology();
 	node = hnuma_current_node(topology);
 	sched_getaffinity(0, sizeof(allowed_at_start), &allowed_at_start);
 	tasks_at_start = nr_tasks();
-	code = check_main("populate", tests);
-	hnuma_topology_destroy(topology);
-	return code;
+	return check_main("populate", tests);
 }

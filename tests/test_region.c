@@ -572,14 +572,8 @@ int main(void)
 		{"a thousand rounds (row 36)", test_rounds},
 		CU_TEST_INFO_NULL,
 	};
-	int code;
 
-	if (hnuma_topology_create(&topology)) {
-		fprintf(stderr, "%s\n", hnuma_errormsg());
-		return EXIT_FAILURE;
-	}
+	topology = check_topology();
 	home = hnuma_current_node(topology);
-	code = check_main("region", tests);
-	hnuma_topology_destroy(topology);
-	return code;
+	return check_main("region", tests);
 }

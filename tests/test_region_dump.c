@@ -7,7 +7,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -149,14 +148,8 @@ int main(void)
 		{"the kernel refuses", test_refused},
 		CU_TEST_INFO_NULL,
 	};
-	int code;
 
-	if (hnuma_topology_create(&topology)) {
-		fprintf(stderr, "%s\n", hnuma_errormsg());
-		return EXIT_FAILURE;
-	}
+	topology = check_topology();
 	saved = hnuma_sys;
-	code = check_main("region dump", tests);
-	hnuma_topology_destroy(topology);
-	return code;
+	return check_main("region dump", tests);
 }

@@ -8,7 +8,6 @@
 #include <numaif.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -367,14 +366,8 @@ int main(void)
 		{"what populating can answer", test_populate_answers},
 		CU_TEST_INFO_NULL,
 	};
-	int code;
 
-	if (hnuma_topology_create(&topology)) {
-		fprintf(stderr, "%s\n", hnuma_errormsg());
-		return EXIT_FAILURE;
-	}
+	topology = check_topology();
 	home = hnuma_current_node(topology);
-	code = check_main("region_faults", tests);
-	hnuma_topology_destroy(topology);
-	return code;
+	return check_main("region_faults", tests);
 }

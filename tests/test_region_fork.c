@@ -6,8 +6,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -171,14 +169,8 @@ int main(void)
 		{"transparent huge pages", test_fork_private},
 		CU_TEST_INFO_NULL,
 	};
-	int code;
 
-	if (hnuma_topology_create(&topology)) {
-		fprintf(stderr, "%s\n", hnuma_errormsg());
-		return EXIT_FAILURE;
-	}
+	topology = check_topology();
 	home = hnuma_current_node(topology);
-	code = check_main("region_fork", tests);
-	hnuma_topology_destroy(topology);
-	return code;
+	return check_main("region_fork", tests);
 }

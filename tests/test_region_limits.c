@@ -542,14 +542,8 @@ int main(void)
 		{"a system without topology (row 35)", test_unknown_topology},
 		CU_TEST_INFO_NULL,
 	};
-	int code;
 
-	if (hnuma_topology_create(&topology)) {
-		fprintf(stderr, "%s\n", hnuma_errormsg());
-		return EXIT_FAILURE;
-	}
+	topology = check_topology();
 	home = hnuma_current_node(topology);
-	code = check_main("region_limits", tests);
-	hnuma_topology_destroy(topology);
-	return code;
+	return check_main("region_limits", tests);
 }

@@ -8,8 +8,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <ucontext.h>
@@ -445,14 +443,8 @@ int main(void)
 		{"regions come and go", test_regions_come_and_go},
 		CU_TEST_INFO_NULL,
 	};
-	int result;
 
-	if (hnuma_topology_create(&topology)) {
-		fprintf(stderr, "%s\n", hnuma_errormsg());
-		return 1;
-	}
+	topology = check_topology();
 	home_node = check_home_node();
-	result = check_main("region of", tests);
-	hnuma_topology_destroy(topology);
-	return result;
+	return check_main("region of", tests);
 }

@@ -9,7 +9,6 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <hugenuma.h>
@@ -498,11 +497,7 @@ int main(void)
 		{"size for a model (defect 13)", test_size_for_model},
 		CU_TEST_INFO_NULL,
 	};
-	int code;
 
-	if (hnuma_topology_create(&topology))
-		return 1;
-	code = check_main("scratch", tests);
-	hnuma_topology_destroy(topology);
-	return code;
+	topology = check_topology();
+	return check_main("scratch", tests);
 }

@@ -8,7 +8,6 @@
 #include <limits.h>
 #include <pthread.h>
 #include <sched.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -282,11 +281,7 @@ int main(void)
 		{"fork (row 31)", test_fork},
 		CU_TEST_INFO_NULL,
 	};
-	int code;
 
-	if (hnuma_topology_create(&topology))
-		return 1;
-	code = check_main("scratch_faults", tests);
-	hnuma_topology_destroy(topology);
-	return code;
+	topology = check_topology();
+	return check_main("scratch_faults", tests);
 }

@@ -11,7 +11,6 @@
 #include <sched.h>
 #include <semaphore.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -358,11 +357,7 @@ int main(void)
 		{"destroy while others end", test_destroy_while_others_end},
 		CU_TEST_INFO_NULL,
 	};
-	int code;
 
-	if (hnuma_topology_create(&topology))
-		return 1;
-	code = check_main("scratch_threads", tests);
-	hnuma_topology_destroy(topology);
-	return code;
+	topology = check_topology();
+	return check_main("scratch_threads", tests);
 }

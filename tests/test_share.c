@@ -543,12 +543,8 @@ int main(void)
 		{"a block elsewhere", test_block},
 		CU_TEST_INFO_NULL,
 	};
-	int result;
 
-	if (hnuma_topology_create(&topology))
-		return 1;
+	topology = check_topology();
 	home = check_home_node();
-	result = check_main("share", tests);
-	hnuma_topology_destroy(topology);
-	return result;
+	return check_main("share", tests);
 }

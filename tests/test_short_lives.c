@@ -289,12 +289,8 @@ int main(void)
 		{"32 threads, cancelled and forked at random (row 31)", test_forked},
 		CU_TEST_INFO_NULL,
 	};
-	int result;
 
-	if (hnuma_topology_create(&topology)) {
-		fprintf(stderr, "%s\n", hnuma_errormsg());
-		return 1;
-	}
+	topology = check_topology();
 	home = hnuma_current_node(topology);
 	nr_wrong = mmap(NULL, sizeof(*nr_wrong), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
 			-1, 0);
@@ -302,7 +298,5 @@ int main(void)
 		perror("mmap");
 		return 1;
 	}
-	result = check_main("short_lives", tests);
-	hnuma_topology_destroy(topology);
-	return result;
+	return check_main("short_lives", tests);
 }

@@ -562,12 +562,8 @@ int main(void)
 		{"bad arguments", test_bad_arguments},
 		CU_TEST_INFO_NULL,
 	};
-	int code;
 
-	if (hnuma_topology_create(&topology) != 0)
-		return 99;
+	topology = check_topology();
 	node = hnuma_current_node(topology);
-	code = check_main("stats", tests);
-	hnuma_topology_destroy(topology);
-	return code;
+	return check_main("stats", tests);
 }

@@ -343,12 +343,8 @@ int main(void)
 		{"lines", test_lines},
 		CU_TEST_INFO_NULL,
 	};
-	int code;
 
 	check_lock();
-	if (hnuma_topology_create(&topology))
-		return 99;
-	code = check_main("test_survey", tests);
-	hnuma_topology_destroy(topology);
-	return code;
+	topology = check_topology();
+	return check_main("test_survey", tests);
 }

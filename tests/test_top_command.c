@@ -452,15 +452,9 @@ int main(void)
 		{"the process ends", test_target_ends},
 		CU_TEST_INFO_NULL,
 	};
-	int result;
 
 	check_lock();
-	if (hnuma_topology_create(&topology)) {
-		fprintf(stderr, "%s\n", hnuma_errormsg());
-		return 1;
-	}
+	topology = check_topology();
 	home = hnuma_current_node(topology);
-	result = check_main("top_command", tests);
-	hnuma_topology_destroy(topology);
-	return result;
+	return check_main("top_command", tests);
 }

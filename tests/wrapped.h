@@ -109,15 +109,10 @@ static inline void check_places(const struct hnuma_region *region, size_t page_s
 
 static inline int wrapped_main(const char *module, CU_TestInfo *tests)
 {
-	int result;
-
 	base_page = (size_t)sysconf(_SC_PAGESIZE);
-	if (hnuma_topology_create(&topology))
-		return 1;
+	topology = check_topology();
 	home = check_home_node();
-	result = check_main(module, tests);
-	hnuma_topology_destroy(topology);
-	return result;
+	return check_main(module, tests);
 }
 
 #endif
