@@ -221,6 +221,17 @@ struct hnuma_topology *check_topology(void)
 	return main_topology;
 }
 
+int check_allowed_cpu(void)
+{
+	cpu_set_t allowed;
+	int cpu = 0;
+
+	CU_ASSERT_EQUAL_FATAL(sched_getaffinity(0, sizeof(allowed), &allowed), 0);
+	while (!CPU_ISSET(cpu, &allowed))
+		cpu++;
+	return cpu;
+}
+
 int check_stay(void)
 {
 	int cpu = sched_getcpu();

@@ -29,6 +29,9 @@ int check_main(const char *module, CU_TestInfo *tests);
  */
 struct hnuma_topology *check_topology(void);
 
+/* The lowest CPU that the calling thread may run on. */
+int check_allowed_cpu(void);
+
 /* Keep the calling thread on the CPU that it is on, until the program ends. Returns the CPU's number. */
 int check_stay(void);
 

@@ -7,7 +7,6 @@
 
 #include <limits.h>
 #include <pthread.h>
-#include <sched.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -34,17 +33,6 @@ static struct hnuma_scratch *open_scratch(void)
 
 	CU_ASSERT_EQUAL_FATAL(hnuma_scratch_create(&scratch, topology, &attr), 0);
 	return scratch;
-}
-
-static int any_cpu(void)
-{
-	cpu_set_t allowed;
-	int cpu = 0;
-
-	CU_ASSERT_EQUAL_FATAL(sched_getaffinity(0, sizeof(allowed), &allowed), 0);
-	while (!CPU_ISSET(cpu, &allowed))
-		cpu++;
-	return cpu;
 }
 
 static void refused(const struct hnuma_topology *which, const struct hnuma_scratch_attr *attr,
@@ -179,7 +167,7 @@ static void test_destroy_that_fails(void)
 		errno = 0;
 		CU_ASSERT_PTR_NULL(hnuma_scratch_acquire(scratch));
 		CU_ASSERT_EQUAL(errno, ENOMEM);
-		CU_ASSERT_EQUAL(hnuma_scratch_pin(scratch, any_cpu()), -ENOMEM);
+		CU_ASSERT_EQUAL(hnuma_scratch_pin(scratch, check_allowed_cpu()), -ENOMEM);
 		CU_ASSERT_EQUAL(hnuma_scratch_active(scratch), 0);
 		CU_ASSERT_EQUAL(hnuma_scratch_piece(scratch, HNUMA_HUGEPAGE, 0, &piece), -EINVAL);
 		check_message("is being destroyed");
@@ -217,7 +205,7 @@ static void use_in_child(void *arg)
 	CU_ASSERT_PTR_NULL(hnuma_space_base(parent->space));
 	hnuma_space_reset(parent->space);
 	CU_ASSERT_EQUAL(hnuma_scratch_release(parent->space), -EOWNERDEAD);
-	CU_ASSERT_EQUAL(hnuma_scratch_pin(scratch, any_cpu()), -EOWNERDEAD);
+	CU_ASSERT_EQUAL(hnuma_scratch_pin(scratch, check_allowed_cpu()), -EOWNERDEAD);
 	CU_ASSERT_EQUAL(hnuma_scratch_unpin(scratch), -EOWNERDEAD);
 	CU_ASSERT_EQUAL(hnuma_scratch_stats(scratch, &stats), -EOWNERDEAD);
 	CU_ASSERT_EQUAL(hnuma_scratch_verify(scratch, 0, &placement), -EOWNERDEAD);
@@ -233,7 +221,7 @@ static void use_in_child(void *arg)
 		CU_ASSERT_PTR_NULL(hnuma_scratch_acquire(scratch));
 		CU_ASSERT_EQUAL(hnuma_scratch_release(space), 0);
 		if (i == 0)
-			CU_ASSERT_EQUAL(hnuma_scratch_pin(scratch, any_cpu()), 0);
+			CU_ASSERT_EQUAL(hnuma_scratch_pin(scratch, check_allowed_cpu()), 0);
 	}
 	CU_ASSERT_EQUAL(hnuma_scratch_unpin(scratch), 0);
 	CU_ASSERT_EQUAL(hnuma_scratch_destroy(scratch), 0);
@@ -249,7 +237,7 @@ static void fork_with(bool pinned)
 	unsigned char *memory;
 
 	if (pinned)
-		CU_ASSERT_EQUAL(hnuma_scratch_pin(scratch, any_cpu()), 0);
+		CU_ASSERT_EQUAL(hnuma_scratch_pin(scratch, check_allowed_cpu()), 0);
 	inherited.space = hnuma_scratch_acquire(scratch);
 	memory = hnuma_space_alloc(inherited.space, 4096, 1);
 	CU_ASSERT_PTR_NOT_NULL_FATAL(memory);

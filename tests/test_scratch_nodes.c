@@ -291,8 +291,6 @@ static void test_node_without_spaces(void)
 {
 	struct hnuma_scratch *scratch;
 	int where[16];
-	cpu_set_t allowed;
-	int cpu = 0;
 
 	give_all_cpus_to(2);
 	scratch = build(0, HNUMA_POLICY_BIND, NULL);
@@ -309,10 +307,7 @@ static void test_node_without_spaces(void)
 	acquire_in_turn(scratch, 2, where);
 	CU_ASSERT_EQUAL(where[0], nodes[2]);
 	CU_ASSERT_EQUAL(where[1], -1);
-	sched_getaffinity(0, sizeof(allowed), &allowed);
-	while (!CPU_ISSET(cpu, &allowed))
-		cpu++;
-	CU_ASSERT_EQUAL(hnuma_scratch_pin(scratch, cpu), 0);
+	CU_ASSERT_EQUAL(hnuma_scratch_pin(scratch, check_allowed_cpu()), 0);
 	CU_ASSERT_EQUAL(hnuma_scratch_unpin(scratch), 0);
 	ground.service.nr_cpus = NR_CPUS;
 	hnuma_scratch_free(scratch);

@@ -36,17 +36,6 @@ static struct hnuma_scratch *open_scratch(unsigned max_spaces)
 	return scratch;
 }
 
-static int any_cpu(void)
-{
-	cpu_set_t allowed;
-	int cpu = 0;
-
-	CU_ASSERT_EQUAL_FATAL(sched_getaffinity(0, sizeof(allowed), &allowed), 0);
-	while (!CPU_ISSET(cpu, &allowed))
-		cpu++;
-	return cpu;
-}
-
 static bool is_filled(const unsigned char *memory, size_t size, int value)
 {
 	return memory[0] == value && memcmp(memory, memory + 1, size - 1) == 0;
@@ -143,7 +132,8 @@ struct victim {
 static void *wait_for_the_end(void *arg)
 {
 	struct victim *victim = arg;
-	bool has_it = (!victim->is_pinned || hnuma_scratch_pin(victim->scratch, any_cpu()) == 0) &&
+	bool has_it = (!victim->is_pinned ||
+		       hnuma_scratch_pin(victim->scratch, check_allowed_cpu()) == 0) &&
 		      (!victim->is_held || hnuma_scratch_acquire(victim->scratch));
 
 	/* Also without, so that nobody waits for it in vain. */
@@ -243,7 +233,7 @@ static void *compete(void *arg)
 {
 	struct rival *rival = arg;
 
-	if (rival->is_pinned && hnuma_scratch_pin(rival->scratch, any_cpu())) {
+	if (rival->is_pinned && hnuma_scratch_pin(rival->scratch, check_allowed_cpu())) {
 		rival->is_pinned = false;
 		rival->nr_refused++;
 	}
