@@ -2,8 +2,11 @@
 /*
  * tests/guests/full.c - a machine whose memory another process has taken, or is taking.
  *
- *	full [ROUNDS]   one node becomes full, then all of them are, and huge pages are gone, too; then the
- *	                other process gives back and takes again, while memory is asked for so often
+ *	full [ROUNDS [GROUP]]   one node becomes full, then all of them are, and huge pages are gone, too; then
+ *	                        the other process gives back and takes again, while memory is asked for so often
+ *
+ * With the directory of a control group of version 2, in which this program is and which has a limit on memory,
+ * it is the group that becomes full, on a machine that is not.
  *
  * Whatever is asked for is had, with every page in place, or refused with -ENOMEM and a message that says what
  * there was. What a full machine does to a program that just asks is no error: the kernel kills
@@ -31,6 +34,7 @@ static struct hnuma_topology *topology;
 static unsigned nr_nodes;	   /* allowed, with memory */
 static int nodes[GUEST_MAX_NODES]; /* their numbers, ascending */
 static unsigned long nr_pages;	   /* huge ones of each node */
+static const char *group;	   /* what becomes full, when it is no node */
 
 enum kind { REGION, ARENA, POOL, SCRATCH, MANAGER, NR_KINDS };
 static const char *const kind_names[] = {"region", "arena", "pool", "scratch", "manager"};
@@ -184,6 +188,15 @@ static int make_manager(const struct wish *wish)
 	return 0;
 }
 
+/* A refusal names the node, or the group, and what there was. */
+static bool is_explained(void)
+{
+	const char *message = hnuma_errormsg();
+
+	return (strstr(message, "node") && strstr(message, " free")) ||
+	       (group && strstr(message, group) && strstr(message, "limit on memory leaves"));
+}
+
 /* Returns 0 when it was had, and looked at; else it was refused as it should be. Nothing is left either way. */
 static int make(const struct wish *wish)
 {
@@ -194,8 +207,7 @@ static int make(const struct wish *wish)
 	guest_check(!error || error == -ENOMEM, "%s: %d: %s", kind_names[wish->kind], error,
 		    hnuma_errormsg());
 	if (error)
-		guest_check(strstr(hnuma_errormsg(), "node") && strstr(hnuma_errormsg(), " free"),
-			    "%s: the message does not say what was free: %s",
+		guest_check(is_explained(), "%s: the message does not say what was free: %s",
 			    kind_names[wish->kind], hnuma_errormsg());
 	return error;
 }
@@ -282,11 +294,17 @@ static void fill_node(struct taken *taken, int node)
 	check_peace(&before, nr_killed);
 }
 
-/* A process's death gives its pages back in a moment. */
+/* A process's death gives its pages back in a moment, and what was promised to it a moment later. */
 static void await_pages(int node)
 {
-	for (unsigned i = 0; i < 100 && guest_free_pages(node) != (long)nr_pages; i++)
+	struct guest_state now;
+
+	for (unsigned i = 0; i < 100; i++) {
+		guest_read_state(&now);
+		if (now.free_pages[node] == (long)nr_pages && now.reserved == 0)
+			return;
 		usleep(20000);
+	}
 }
 
 static void give_pages_back(struct taken *taken, int node)
@@ -342,7 +360,7 @@ static void check_huge_pages(int node)
 	const unsigned long nr_killed = rival_nr_killed();
 	struct guest_state before;
 
-	guest_part("node %d is full and has huge pages", node);
+	guest_part("huge pages of node %d, and nothing else", node);
 	guest_read_state(&before);
 	for (int kind = 0; kind < NR_KINDS; kind++)
 		had((struct wish){(enum kind)kind, node, 4 * MB, HNUMA_BACKING_HUGETLB,
@@ -368,6 +386,31 @@ static void keeping_still(void)
 	check_full_node(nodes[1], nodes[0]);
 	give_pages_back(&second, nodes[1]);
 	give_back(&second);
+}
+
+/* The group is full, and the machine is not: whichever node is asked, and for any of them, there is none. */
+static void keeping_still_in_group(void)
+{
+	struct guest_state before;
+	unsigned long nr_killed;
+	struct taken taken;
+	pid_t others;
+
+	guest_part("%s becomes full", group);
+	fill_node(&taken, nodes[0]);
+	others = rival_take_pages(nodes[1], nr_pages);
+	guest_part("%s is full", group);
+	nr_killed = rival_nr_killed();
+	guest_read_state(&before);
+	for (unsigned i = 0; i < nr_nodes; i++)
+		for (int policy = HNUMA_POLICY_BIND; policy <= HNUMA_POLICY_INTERLEAVE; policy++)
+			refuse_memory(nodes[i], (enum hnuma_policy)policy, group);
+	check_peace(&before, nr_killed);
+	give_pages_back(&taken, nodes[0]);
+	rival_end(others);
+	await_pages(nodes[1]);
+	check_huge_pages(nodes[0]);
+	give_back(&taken);
 }
 
 static struct wish draw(void)
@@ -443,7 +486,13 @@ int main(int argc, char **argv)
 	nr_pages = machine.nodes[0].free_pages;
 	if (nr_nodes != 2 || machine.nodes[1].free_pages != nr_pages)
 		guest_die("this wants two nodes with as many huge pages");
-	keeping_still();
+	if (argc > 2) {
+		group = argv[2];
+		rival_confine(group);
+		keeping_still_in_group();
+	} else {
+		keeping_still();
+	}
 	changing(argc > 1 ? (unsigned)atoi(argv[1]) : 10000);
 	hnuma_topology_destroy(topology);
 	return guest_end();

@@ -62,7 +62,32 @@ static unsigned long largest_of(const char *list)
 	return largest;
 }
 
-size_t rival_room_kb(int node)
+/* The group that is filled, if it is not the nodes. */
+static const char *group;
+
+void rival_confine(const char *directory)
+{
+	group = directory;
+}
+
+static unsigned long read_of_group(const char *name)
+{
+	char path[256], text[32];
+
+	snprintf(path, sizeof path, "%s/%s", group, name);
+	if (!guest_read_line(path, text, sizeof text))
+		guest_die("%s", path);
+	return strtoul(text, NULL, 10);
+}
+
+static size_t room_of_group_kb(void)
+{
+	unsigned long limit = read_of_group("memory.max"), usage = read_of_group("memory.current");
+
+	return usage < limit ? (limit - usage) / 1024 : 0;
+}
+
+static size_t room_of_node_kb(int node)
 {
 	FILE *file = fopen("/proc/zoneinfo", "re");
 	unsigned long free = 0, min = 0, pages = 0, protection;
@@ -83,6 +108,11 @@ size_t rival_room_kb(int node)
 	if (file)
 		fclose(file);
 	return pages * (size_t)sysconf(_SC_PAGESIZE) / 1024;
+}
+
+size_t rival_room_kb(int node)
+{
+	return group ? room_of_group_kb() : room_of_node_kb(node);
 }
 
 /* What this process has. */

@@ -3,7 +3,7 @@
  * tests/guests/rival.h - another process, which takes the machine's memory.
  *
  * It takes what the kernel gives to programs, to the last page but a few: how far it may go without being
- * killed it reads from /proc/zoneinfo. If somebody has to be killed all the same, it is a rival:
+ * killed it reads from /proc/zoneinfo, or from the control group that it is to fill. If somebody has to be killed all the same, it is a rival:
  * each has asked the kernel to choose it first (oom_score_adj), so that a test can go on whatever happened, and
  * see by the count of killed ones whether anything did.
  *
@@ -14,6 +14,12 @@
 
 #include <stddef.h>
 #include <sys/types.h>
+
+/*
+ * What is filled from now on is a control group of version 2, in which this process is: its memory.max is all
+ * that counts, and a node only says where the memory is to lie. The string must stay.
+ */
+void rival_confine(const char *directory);
 
 /* How much more the kernel would give to a program from a node, in KB. */
 size_t rival_room_kb(int node);
