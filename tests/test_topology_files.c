@@ -195,6 +195,26 @@ static void test_too_large(void)
 	hnuma_topology_destroy(topology);
 }
 
+/* A bracket that does not end is refused by hwloc, and not read beyond the line's end by us. */
+static void test_unclosed(void)
+{
+	static const char *const lines[] = {
+		"node:2(memory=1",
+		"node:2(",
+		"pack:2 [numa pu:1",
+		"node:2(indexes=1 pu:9999",
+		"node:2(memory=1]",
+		"pack:2 [numa)",
+		"[",
+	};
+	struct hnuma_topology *topology;
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
+		CU_ASSERT_EQUAL(foreign_create(&topology, "HWLOC_SYNTHETIC", lines[i]), -EINVAL);
+		check_message(lines[i]);
+	}
+}
+
 /* A file that says it is of this system is believed. */
 static void test_claim(void)
 {
@@ -507,6 +527,7 @@ int main(void)
 		{"tiers of memory", test_tiers},
 		{"synthetic", test_synthetic},
 		{"synthetic, and too large", test_too_large},
+		{"synthetic, with an open bracket", test_unclosed},
 		{"HWLOC_THISSYSTEM", test_claim},
 		{"a hidden cpuset", test_hidden_cpuset},
 		{"HWLOC_COMPONENTS", test_components},
