@@ -283,10 +283,7 @@ int main(void)
 	if (nr_nodes == 0)
 		guest_die("no node has memory");
 	damaged_node = nodes[nr_nodes - 1];
-	if (hnuma_topology_create(&topology)) {
-		printf("%s\n", hnuma_errormsg());
-		return 2;
-	}
+	topology = guest_topology();
 	hand_over(HNUMA_BACKING_HUGETLB, BLOCKS, NULL);
 	hand_over(HNUMA_BACKING_HUGETLB, BLOCKS_RETIRED, NULL);
 	hand_over(HNUMA_BACKING_HUGETLB, BOOKS, "first page has a memory error");

@@ -212,10 +212,7 @@ int main(int argc, char **argv)
 	}
 	if (inside_too < 0 || outside < 0)
 		guest_die("this wants two nodes inside and one outside of the cpuset");
-	if (hnuma_topology_create(&topology)) {
-		printf("%s\n", hnuma_errormsg());
-		return 2;
-	}
+	topology = guest_topology();
 	masks_are_cut();
 	outside_is_refused();
 	defaults_stay_inside();

@@ -353,10 +353,7 @@ static void stolen_at_random(int node)
 static void pages(void)
 {
 	guest_read_machine(&machine);
-	if (hnuma_topology_create(&topology)) {
-		printf("%s\n", hnuma_errormsg());
-		exit(2);
-	}
+	topology = guest_topology();
 	absent_nodes();
 	nodes_without_memory();
 	for (unsigned i = 0; i < machine.nr_nodes; i++) {

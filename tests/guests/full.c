@@ -477,10 +477,7 @@ int main(int argc, char **argv)
 {
 	static struct guest_machine machine;
 
-	if (hnuma_topology_create(&topology)) {
-		printf("%s\n", hnuma_errormsg());
-		return 2;
-	}
+	topology = guest_topology();
 	guest_read_machine(&machine);
 	nr_nodes = guest_nodes_with_memory(&machine, nodes);
 	nr_pages = machine.nodes[0].free_pages;

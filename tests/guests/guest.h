@@ -3,7 +3,8 @@
  * tests/guests/guest.h - what the guests' programs share: saying what was checked, and finding out
  * from the kernel, without the library, what nodes there are and where memory lies.
  *
- * Calls the C library and the kernel only, so that a mistake of the library cannot hide here.
+ * Calls the C library and the kernel only, so that a mistake of the library cannot hide here: all but
+ * guest_topology(), which is inline, as some of these programs are not linked with the library.
  */
 #ifndef HUGENUMA_TESTS_GUEST_H
 #define HUGENUMA_TESTS_GUEST_H
@@ -11,11 +12,27 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/types.h>
+
+#include <hugenuma.h>
 
 #define GUEST_MAX_NODES 64
 #define GUEST_MAX_CPUS	256
 #define GUEST_HUGEPAGE	((size_t)2 << 20)
+
+/* The machine's topology. Where it cannot be made: print why, and exit with code 2. */
+static inline struct hnuma_topology *guest_topology(void)
+{
+	struct hnuma_topology *topology;
+
+	if (hnuma_topology_create(&topology)) {
+		printf("no topology: %s\n", hnuma_errormsg());
+		exit(2);
+	}
+	return topology;
+}
 
 /* Begin a part: its name is printed, and put before each failure that follows. */
 void guest_part(const char *format, ...) __attribute__((format(printf, 1, 2)));

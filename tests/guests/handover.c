@@ -190,10 +190,7 @@ int main(void)
 	nr_nodes = guest_nodes_with_memory(&machine, nodes);
 	if (nr_nodes < 2)
 		guest_die("this wants two nodes with memory");
-	if (hnuma_topology_create(&topology)) {
-		printf("%s\n", hnuma_errormsg());
-		return 2;
-	}
+	topology = guest_topology();
 	guest_give_pages(nodes, nr_nodes, 16);
 	hand_over(HNUMA_BACKING_HUGETLB);
 	guest_give_pages(nodes, nr_nodes, 0);

@@ -174,10 +174,7 @@ int main(int argc, char **argv)
 			other = machine.nodes[i].node;
 	if (other < 0)
 		guest_die("no other node has memory");
-	if (hnuma_topology_create(&topology)) {
-		printf("%s\n", hnuma_errormsg());
-		return 2;
-	}
+	topology = guest_topology();
 	if (guest_set_pages(node, 16) != 16 || guest_set_pages(other, 32) != 32)
 		guest_die("huge pages on nodes %d and %d", node, other);
 	has_moved = lose_memory(node, HNUMA_BACKING_HUGETLB, 16 * GUEST_HUGEPAGE);

@@ -396,10 +396,7 @@ int main(void)
 	guest_read_machine(&machine);
 	show_machine();
 	guest_read_state(&before);
-	if (hnuma_topology_create(&topology)) {
-		printf("%s\n", hnuma_errormsg());
-		return 2;
-	}
+	topology = guest_topology();
 	compare_topology();
 	for (unsigned i = 0; i < machine.nr_nodes; i++) {
 		const struct guest_node *node = &machine.nodes[i];

@@ -181,10 +181,7 @@ int main(void)
 
 	sigaction(SIGBUS, &action, NULL);
 	guest_read_machine(&machine);
-	if (hnuma_topology_create(&topology)) {
-		printf("%s\n", hnuma_errormsg());
-		return 2;
-	}
+	topology = guest_topology();
 	for (unsigned i = 0; i < machine.nr_nodes; i++)
 		if (machine.nodes[i].has_memory) {
 			damage(topology, machine.nodes[i].node);
