@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -89,6 +90,14 @@ pid_t command_start(const char *line, int out, int err)
 pid_t command_start_on(const char *line, int terminal)
 {
 	return start(line, terminal, terminal, terminal);
+}
+
+void command_await(int out)
+{
+	struct stat stat;
+
+	for (int i = 0; i < 6000 && fstat(out, &stat) == 0 && stat.st_size == 0; i++)
+		usleep(10000);
 }
 
 void command_finish(pid_t child, int out, int err)

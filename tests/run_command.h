@@ -27,10 +27,11 @@ void command_run(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /*
  * The same in two halves. The files come from command_output(), and are closed by the second
- * half.
+ * half. In between, command_await() returns when the command has written something, or after a minute.
  */
 int command_output(void);
 pid_t command_start(const char *line, int out, int err);
+void command_await(int out);
 void command_finish(pid_t child, int out, int err);
 
 /* Start it on a terminal. */

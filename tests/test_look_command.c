@@ -370,7 +370,7 @@ static void test_watch_ends(void)
 	}
 	snprintf(line, sizeof(line), "verify --watch=1 %d", child);
 	watcher = command_start(line, out, err);
-	sleep(1);
+	command_await(out);
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
 	command_finish(watcher, out, err);

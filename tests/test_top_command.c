@@ -264,20 +264,20 @@ static void open_terminal(pid_t target, unsigned short rows, unsigned short colu
 }
 
 /*
- * Read until the words have come, at most 20 s, however much else is drawn meanwhile. What came before
+ * Read until the words have come, at most two minutes, however much else is drawn meanwhile. What came before
  * `from` does not count.
  */
 static bool wait_for(const char *words, size_t from)
 {
 	struct pollfd poll_master = {.fd = terminal.master, .events = POLLIN};
-	time_t end = time(NULL) + 20;
+	time_t end = time(NULL) + 120;
 
 	for (;;) {
 		ssize_t nr;
 
 		if (memmem(terminal.text + from, terminal.size - from, words, strlen(words)))
 			return true;
-		if (time(NULL) > end || poll(&poll_master, 1, 20000) <= 0)
+		if (time(NULL) > end || poll(&poll_master, 1, 120000) <= 0)
 			return false;
 		nr = read(terminal.master, terminal.text + terminal.size,
 			  sizeof(terminal.text) - terminal.size);

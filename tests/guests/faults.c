@@ -193,7 +193,7 @@ static struct thief start_thief(int node, size_t pages)
 	if (!thief.process) {
 		char order;
 
-		alarm(60);
+		alarm(600);
 		if (read(orders[0], &order, 1) == 1)
 			steal(node, pages);
 		if (write(answers[1], "", 1) == 1)
