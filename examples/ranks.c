@@ -91,7 +91,7 @@ static void find_share(struct rank *rank)
 		if (hnuma_nodeset_has(&rank->nodes, info.node) &&
 		    info.hugepages_total / rank->sharers < rank->share)
 			rank->share = info.hugepages_total / rank->sharers;
-	for (int which = HNUMA_LIMIT_CGROUP; which <= HNUMA_LIMIT_CGROUP_RESERVED; which++) {
+	for (int which = HNUMA_LIMIT_CGROUP; which <= HNUMA_LIMIT_CGROUP_MEMORY; which++) {
 		uint64_t allowed;
 
 		if (hnuma_topology_limit(rank->topology, which, &limit) || !limit.is_limited)

@@ -124,9 +124,7 @@ static void add_pages(struct text *text, const struct hnuma_plan *plan, unsigned
 
 static void add_limit(struct text *text, const struct hnuma_limit_change *change, const char *what)
 {
-	add(text,
-	    "# the control group may have %" PRIu64 " bytes of huge pages %s, and has %" PRIu64
-	    "\n",
+	add(text, "# the control group may have %" PRIu64 " bytes of %s, and has %" PRIu64 "\n",
 	    change->now.limit_bytes, what, change->now.usage_bytes);
 	add(text, "echo %" PRIu64 " > ", change->wanted_bytes);
 	add_quoted(text, change->now.path);
@@ -136,6 +134,12 @@ static void add_limit(struct text *text, const struct hnuma_limit_change *change
 int hnuma_advice_write(struct hnuma_plan *plan, const struct hnuma_topology *topology,
 		       const struct hnuma_limit_change *changes)
 {
+	static const char *const what[HNUMA_CGROUP_NR_OF_PAGES] = {
+		[HNUMA_CGROUP_PAGES] = "huge pages in memory",
+		[HNUMA_CGROUP_RESERVATIONS] = "huge pages promised",
+		[HNUMA_CGROUP_PAGES_AS_MEMORY] = "memory, huge pages included",
+	};
+
 	for (unsigned i = 0; i < plan->service.nr_nodes; i++) {
 		const struct hnuma_shortage *shortage = &plan->shortages[i];
 		struct text text = {NULL, 0, false};
@@ -143,10 +147,9 @@ int hnuma_advice_write(struct hnuma_plan *plan, const struct hnuma_topology *top
 		if (plan->nodes[i].limit == HNUMA_LIMIT_NONE)
 			continue;
 		add_pages(&text, plan, i, topology);
-		if (shortage->limits[HNUMA_CGROUP_PAGES])
-			add_limit(&text, &changes[HNUMA_CGROUP_PAGES], "in memory");
-		if (shortage->limits[HNUMA_CGROUP_RESERVATIONS])
-			add_limit(&text, &changes[HNUMA_CGROUP_RESERVATIONS], "promised");
+		for (int kind = 0; kind < HNUMA_CGROUP_NR_OF_PAGES; kind++)
+			if (shortage->limits[kind])
+				add_limit(&text, &changes[kind], what[kind]);
 		plan->advice[i] = text.bytes;
 		if (text.has_failed)
 			return hnuma_error_set(-ENOMEM, "no memory for the advice of a plan");

@@ -180,6 +180,9 @@ static void look_at_reservations(struct hnuma_plan *plan)
 		plan->shortages[i].unreserved = take(&available, plan->nodes[i].pages_needed);
 }
 
+/* What else may come to be in use of a limit that is not for huge pages only. */
+#define OTHER_MEMORY_BYTES ((uint64_t)16 * 1024 * 1024)
+
 static void look_at_limit(struct hnuma_plan *plan, enum hnuma_cgroup_kind kind,
 			  struct hnuma_limit_change *change)
 {
@@ -191,6 +194,8 @@ static void look_at_limit(struct hnuma_plan *plan, enum hnuma_cgroup_kind kind,
 		return;
 	available = change->now.headroom_bytes / HNUMA_HUGEPAGE;
 	change->wanted_bytes = change->now.usage_bytes;
+	if (kind == HNUMA_CGROUP_PAGES_AS_MEMORY)
+		change->wanted_bytes += OTHER_MEMORY_BYTES;
 	for (unsigned i = 0; i < plan->service.nr_nodes; i++) {
 		plan->shortages[i].limits[kind] = take(&available, plan->nodes[i].pages_needed);
 		if (__builtin_add_overflow(change->wanted_bytes,
@@ -204,24 +209,27 @@ static void look_at_limit(struct hnuma_plan *plan, enum hnuma_cgroup_kind kind,
 /* The first thing that stands in a node's way, for those who read one number only. */
 static void sum_up(struct hnuma_plan_node *node, const struct hnuma_shortage *shortage)
 {
+	static const enum hnuma_limit limits[HNUMA_CGROUP_NR_OF_PAGES] = {
+		[HNUMA_CGROUP_PAGES] = HNUMA_LIMIT_CGROUP,
+		[HNUMA_CGROUP_RESERVATIONS] = HNUMA_LIMIT_CGROUP_RESERVED,
+		[HNUMA_CGROUP_PAGES_AS_MEMORY] = HNUMA_LIMIT_CGROUP_MEMORY,
+	};
+
 	node->pages_missing = shortage->node_pages + shortage->unreserved;
-	if (shortage->node_pages) {
+	if (shortage->node_pages)
 		node->limit = HNUMA_LIMIT_NODE_PAGES;
-	} else if (shortage->unreserved) {
+	else if (shortage->unreserved)
 		node->limit = HNUMA_LIMIT_RESERVED;
-	} else if (shortage->limits[HNUMA_CGROUP_PAGES]) {
-		node->limit = HNUMA_LIMIT_CGROUP;
-		node->pages_missing = shortage->limits[HNUMA_CGROUP_PAGES];
-	} else if (shortage->limits[HNUMA_CGROUP_RESERVATIONS]) {
-		node->limit = HNUMA_LIMIT_CGROUP_RESERVED;
-		node->pages_missing = shortage->limits[HNUMA_CGROUP_RESERVATIONS];
+	for (int kind = 0; kind < HNUMA_CGROUP_NR_OF_PAGES && !node->pages_missing; kind++) {
+		node->pages_missing = shortage->limits[kind];
+		node->limit = node->pages_missing ? limits[kind] : HNUMA_LIMIT_NONE;
 	}
 }
 
 /* Compare what is needed with what is there. Another machine's promises and limits are not known. */
 static int compare(struct hnuma_plan *plan, const struct hnuma_topology *topology)
 {
-	struct hnuma_limit_change changes[2] = {{.wanted_bytes = 0}};
+	struct hnuma_limit_change changes[HNUMA_CGROUP_NR_OF_PAGES] = {{.wanted_bytes = 0}};
 
 	for (unsigned i = 0; i < plan->service.nr_nodes; i++) {
 		struct hnuma_plan_node *node = &plan->nodes[i];
@@ -233,8 +241,8 @@ static int compare(struct hnuma_plan *plan, const struct hnuma_topology *topolog
 	}
 	if (hnuma_topology_is_this_system(topology)) {
 		look_at_reservations(plan);
-		look_at_limit(plan, HNUMA_CGROUP_PAGES, &changes[HNUMA_CGROUP_PAGES]);
-		look_at_limit(plan, HNUMA_CGROUP_RESERVATIONS, &changes[HNUMA_CGROUP_RESERVATIONS]);
+		for (int kind = 0; kind < HNUMA_CGROUP_NR_OF_PAGES; kind++)
+			look_at_limit(plan, (enum hnuma_cgroup_kind)kind, &changes[kind]);
 	}
 	for (unsigned i = 0; i < plan->service.nr_nodes; i++)
 		sum_up(&plan->nodes[i], &plan->shortages[i]);

@@ -39,7 +39,8 @@ struct hnuma_layout {
 struct hnuma_shortage {
 	uint64_t node_pages; /* free pages of the node */
 	uint64_t unreserved; /* free pages of the machine that are promised to nobody */
-	uint64_t limits[2];  /* what the control group may use; by enum hnuma_cgroup_kind */
+	/* What the control group may use; by enum hnuma_cgroup_kind. */
+	uint64_t limits[HNUMA_CGROUP_NR_OF_PAGES];
 };
 
 /* How a control group's limit would have to be changed for all nodes of the plan. */
@@ -73,7 +74,7 @@ int hnuma_plan_repeat(struct hnuma_plan **out, const struct hnuma_topology *topo
 /*
  * advice.c: write plan->advice, from plan->nodes and plan->shortages.
  *
- * @changes  two, by enum hnuma_cgroup_kind.
+ * @changes  HNUMA_CGROUP_NR_OF_PAGES, by enum hnuma_cgroup_kind.
  *
  * Returns 0 or -ENOMEM with the message set; what was written then is the plan's to free.
  */

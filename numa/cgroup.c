@@ -24,6 +24,12 @@ static const char *controller_of(enum hnuma_cgroup_kind kind)
 									       : "memory";
 }
 
+/* What a kind is counted only with, of version 2. */
+static const char *option_of(enum hnuma_cgroup_kind kind)
+{
+	return kind == HNUMA_CGROUP_PAGES_AS_MEMORY ? "memory_hugetlb_accounting" : NULL;
+}
+
 /* The files of a group, by version and kind. */
 struct files {
 	const char *limit; /* NULL: this version has no such limit */
@@ -33,7 +39,13 @@ struct files {
 	const char *cache, *shmem, *slab;
 };
 
-static const struct files files_of[3][5] = {
+#define VERSION_2_MEMORY                                                          \
+	{                                                                         \
+		"memory.max", "memory.current", "memory.stat", "file ", "shmem ", \
+			"slab_reclaimable "                                       \
+	}
+
+static const struct files files_of[3][6] = {
 	[1] =
 		{
 			[HNUMA_CGROUP_PAGES] = {.limit = "hugetlb.2MB.limit_in_bytes",
@@ -54,8 +66,8 @@ static const struct files files_of[3][5] = {
 						.usage = "hugetlb.2MB.current"},
 			[HNUMA_CGROUP_RESERVATIONS] = {.limit = "hugetlb.2MB.rsvd.max",
 						       .usage = "hugetlb.2MB.rsvd.current"},
-			[HNUMA_CGROUP_MEMORY] = {"memory.max", "memory.current", "memory.stat",
-						 "file ", "shmem ", "slab_reclaimable "},
+			[HNUMA_CGROUP_PAGES_AS_MEMORY] = VERSION_2_MEMORY,
+			[HNUMA_CGROUP_MEMORY] = VERSION_2_MEMORY,
 			[HNUMA_CGROUP_SWAP] = {.limit = "memory.swap.max",
 					       .usage = "memory.swap.current"},
 		},
@@ -154,21 +166,24 @@ static bool copy_path(struct field field, char *path)
 	return true;
 }
 
-/* Which version is the file system behind the "-" of a line? 0: not one with the controller. */
-static int parse_type(const char *at, const char *controller)
+/* Which version is the file system behind the "-" of a line? 0: not one with the controller and the option. */
+static int parse_type(const char *at, const char *controller, const char *option)
 {
 	struct field type = next_field(&at), options;
+	const bool is_version_2 = field_is(type, "cgroup2");
+	const char *word = is_version_2 ? option : controller;
 
-	if (field_is(type, "cgroup2"))
-		return 2;
-	if (!field_is(type, "cgroup"))
+	if (!is_version_2 && !field_is(type, "cgroup"))
 		return 0;
 	(void)next_field(&at); /* what was mounted: any word */
 	options = next_field(&at);
-	return list_has(options.begin, options.begin + options.length, controller) ? 1 : 0;
+	if (word && !list_has(options.begin, options.begin + options.length, word))
+		return 0;
+	return is_version_2 ? 2 : 1;
 }
 
-int hnuma_cgroup_parse_mount(const char *line, const char *controller, char *root, char *point)
+int hnuma_cgroup_parse_mount(const char *line, const char *controller, const char *option,
+			     char *root, char *point)
 {
 	struct field root_field, point_field, field;
 	int version;
@@ -184,7 +199,7 @@ int hnuma_cgroup_parse_mount(const char *line, const char *controller, char *roo
 	do
 		field = next_field(&line);
 	while (field.length && !field_is(field, "-"));
-	version = parse_type(line, controller);
+	version = parse_type(line, controller, option);
 	if (version && (!copy_path(root_field, root) || !copy_path(point_field, point))) {
 		root[0] = '\0';
 		point[0] = '\0';
@@ -375,7 +390,8 @@ static int look_through_mounts(char paths[3][HNUMA_CGROUP_PATH_MAX], enum hnuma_
 	if (result)
 		return result < 0 ? result : 0;
 	while ((result = hnuma_procfs_next(&lines, &line)) > 0) {
-		int version = hnuma_cgroup_parse_mount(line, controller_of(kind), root, point);
+		int version = hnuma_cgroup_parse_mount(line, controller_of(kind), option_of(kind),
+						       root, point);
 
 		if (version && files_of[version][kind].limit &&
 		    hnuma_cgroup_locate(root, point, paths[version], directory, &top))

@@ -27,12 +27,18 @@
 enum hnuma_cgroup_kind {
 	HNUMA_CGROUP_PAGES = 0, /* what is in memory: hugetlb.2MB.max, .limit_in_bytes */
 	HNUMA_CGROUP_RESERVATIONS =
-		1,		 /* what is promised: hugetlb.2MB.rsvd.max, .rsvd.limit_in_bytes */
-	HNUMA_CGROUP_MEMORY = 2, /* all other memory: memory.max, .limit_in_bytes */
+		1, /* what is promised: hugetlb.2MB.rsvd.max, .rsvd.limit_in_bytes */
+	/* Pages and all other memory together: memory.max of a version 2 that counts pages, too. It does when
+	 * it is mounted with memory_hugetlb_accounting (Linux 6.6; newer versions of systemd do so). */
+	HNUMA_CGROUP_PAGES_AS_MEMORY = 2,
+	HNUMA_CGROUP_MEMORY = 3, /* all other memory: memory.max, .limit_in_bytes */
 	/* What of that may be swapped out: version 2 counts it for itself, version 1 with the memory. */
-	HNUMA_CGROUP_SWAP = 3,		  /* memory.swap.max; of version 1 nothing */
-	HNUMA_CGROUP_MEMORY_AND_SWAP = 4, /* memory.memsw.limit_in_bytes; of version 2 nothing */
+	HNUMA_CGROUP_SWAP = 4,		  /* memory.swap.max; of version 1 nothing */
+	HNUMA_CGROUP_MEMORY_AND_SWAP = 5, /* memory.memsw.limit_in_bytes; of version 2 nothing */
 };
+
+/* How many kinds of limits huge pages count against: the first ones. */
+#define HNUMA_CGROUP_NR_OF_PAGES 3
 
 struct hnuma_cgroup_limit {
 	bool is_limited; /* false: no limit was found; the rest is then 0, headroom UINT64_MAX */
@@ -71,12 +77,14 @@ int hnuma_cgroup_parse_membership(const char *line, const char *controller, char
 /*
  * A line of /proc/self/mountinfo.
  *
+ * @option  NULL, or what version 2 must be mounted with.
  * @root   receives the group that is shown at
  * @point  this directory; HNUMA_CGROUP_PATH_MAX bytes each. Both "" when the result is 0.
  *
- * Returns 1 (version 1, with the controller), 2 (version 2) or 0 (anything else).
+ * Returns 1 (version 1, with the controller), 2 (version 2, with the option) or 0 (anything else).
  */
-int hnuma_cgroup_parse_mount(const char *line, const char *controller, char *root, char *point);
+int hnuma_cgroup_parse_mount(const char *line, const char *controller, const char *option,
+			     char *root, char *point);
 
 /*
  * The directory where a group is shown, when a mount shows the groups from `root` on at `point`.

@@ -113,9 +113,12 @@ static int check_group(size_t needed_bytes, enum hnuma_cgroup_kind kind, uint64_
 	static const char *const names[] = {
 		[HNUMA_CGROUP_PAGES] = "huge pages",
 		[HNUMA_CGROUP_RESERVATIONS] = "reservations of huge pages",
+		[HNUMA_CGROUP_PAGES_AS_MEMORY] = "memory, which counts huge pages, too,",
 		[HNUMA_CGROUP_MEMORY] = "memory",
 		[HNUMA_CGROUP_MEMORY_AND_SWAP] = "memory and swap",
 	};
+	/* What counts besides, where that is not among what is needed. */
+	const size_t besides = kind == HNUMA_CGROUP_PAGES_AS_MEMORY ? BESIDES_BYTES : 0;
 	struct hnuma_cgroup_limit limit;
 	uint64_t there_kb;
 
@@ -132,7 +135,29 @@ static int check_group(size_t needed_bytes, enum hnuma_cgroup_kind kind, uint64_
 		"%llu in use): echo %llu > %s",
 		needed_bytes, names[kind], (unsigned long long)limit.headroom_bytes,
 		(unsigned long long)limit.usage_bytes, (unsigned long long)limit.limit_bytes,
-		(unsigned long long)(limit.usage_bytes + needed_bytes), limit.path);
+		(unsigned long long)(limit.usage_bytes + needed_bytes + besides), limit.path);
+}
+
+/* The machine's free swap, as far as the group may use it. */
+static uint64_t group_swap_kb(uint64_t swap_kb)
+{
+	struct hnuma_cgroup_limit swap;
+
+	if (!hnuma_cgroup_tightest(HNUMA_CGROUP_SWAP, &swap))
+		lower(&swap_kb, swap.headroom_bytes / 1024);
+	return swap_kb;
+}
+
+/* Pages that count as memory: the group's other memory may make room for them, by being swapped out. */
+static int check_pages_as_memory(size_t needed_bytes)
+{
+	uint64_t spare_kb = UINT64_MAX;
+	struct hnuma_memory memory;
+
+	if (hnuma_memory_read(NULL, &memory))
+		memory.swap_kb = 0;
+	return check_group(needed_bytes, HNUMA_CGROUP_PAGES_AS_MEMORY,
+			   group_swap_kb(memory.swap_kb), &spare_kb);
 }
 
 int hnuma_limit_check_hugetlb(const struct hnuma_request *request, bool has_failed)
@@ -158,19 +183,17 @@ int hnuma_limit_check_hugetlb(const struct hnuma_request *request, bool has_fail
 		error = check_group(request->size_bytes, HNUMA_CGROUP_PAGES, 0, &spare_kb);
 	if (!error)
 		error = check_group(request->size_bytes, HNUMA_CGROUP_RESERVATIONS, 0, &spare_kb);
+	if (!error)
+		error = check_pages_as_memory(request->size_bytes);
 	return error;
 }
 
 /* Beyond a control group's limit on memory the kernel would kill one of its processes. */
 static int check_memory_cgroup(size_t needed_bytes, uint64_t swap_kb, uint64_t *spare_kb)
 {
-	struct hnuma_cgroup_limit swap;
-	int error;
+	int error =
+		check_group(needed_bytes, HNUMA_CGROUP_MEMORY, group_swap_kb(swap_kb), spare_kb);
 
-	/* What the machine has may not be the group's to use. */
-	if (!hnuma_cgroup_tightest(HNUMA_CGROUP_SWAP, &swap))
-		lower(&swap_kb, swap.headroom_bytes / 1024);
-	error = check_group(needed_bytes, HNUMA_CGROUP_MEMORY, swap_kb, spare_kb);
 	return error ? error : check_group(needed_bytes, HNUMA_CGROUP_MEMORY_AND_SWAP, 0, spare_kb);
 }
 

@@ -151,6 +151,14 @@ static void test_limit(void)
 		{"/proc/self/mountinfo", "1 0 0:1 / /cg rw - cgroup2 none rw\n", 0},
 		{"/cg/box/hugetlb.2MB.max", "8388608\n", 0},
 		{"/cg/box/hugetlb.2MB.current", "2097152\n", 0},
+		{"/cg/box/memory.max", "8388608\n", 0},
+		{NULL, NULL, 0}};
+	static const struct fake_file accounted[] = {
+		{"/proc/self/cgroup", "0::/box\n", 0},
+		{"/proc/self/mountinfo",
+		 "1 0 0:1 / /cg rw - cgroup2 none rw,nsdelegate,memory_hugetlb_accounting\n", 0},
+		{"/cg/box/memory.max", "8388608\n", 0},
+		{"/cg/box/memory.current", "4194304\n", 0},
 		{NULL, NULL, 0}};
 	static const struct fake_file broken[] = {{"/proc/self/cgroup", NULL, -EIO},
 						  {NULL, NULL, 0}};
@@ -164,13 +172,23 @@ static void test_limit(void)
 	CU_ASSERT_EQUAL(hnuma_topology_limit(system_topology, HNUMA_LIMIT_CGROUP_RESERVED, &info),
 			0);
 	CU_ASSERT(!info.is_limited && info.path[0] == '\0');
+	CU_ASSERT_EQUAL(hnuma_topology_limit(system_topology, HNUMA_LIMIT_CGROUP_MEMORY, &info), 0);
+	CU_ASSERT(!info.is_limited);
 	CU_ASSERT_EQUAL(hnuma_topology_limit(topology, HNUMA_LIMIT_CGROUP, &info), 0);
 	CU_ASSERT(!info.is_limited);
+	fake_files_begin(accounted, true);
+	CU_ASSERT_EQUAL(hnuma_topology_limit(system_topology, HNUMA_LIMIT_CGROUP_MEMORY, &info), 0);
+	CU_ASSERT(info.is_limited && info.limit_bytes == 8388608 && info.usage_bytes == 4194304);
+	CU_ASSERT_STRING_EQUAL(info.path, "/cg/box/memory.max");
 	fake_files_begin(broken, true);
 	CU_ASSERT_EQUAL(hnuma_topology_limit(system_topology, HNUMA_LIMIT_CGROUP, &info), -EIO);
 	check_message("control groups");
 	fake_files_end();
 	CU_ASSERT_EQUAL(hnuma_topology_limit(system_topology, HNUMA_LIMIT_RESERVED, &info),
+			-EINVAL);
+	CU_ASSERT_EQUAL(hnuma_topology_limit(system_topology,
+					     (enum hnuma_limit)(HNUMA_LIMIT_CGROUP_MEMORY + 1),
+					     &info),
 			-EINVAL);
 	CU_ASSERT_EQUAL(hnuma_topology_limit(system_topology, HNUMA_LIMIT_CGROUP, NULL), -EINVAL);
 	CU_ASSERT_EQUAL(hnuma_topology_limit(NULL, HNUMA_LIMIT_CGROUP, &info), -EINVAL);

@@ -322,7 +322,7 @@ static void fake_bytes(const char *name, uint64_t bytes)
 {
 	char path[256], text[32];
 
-	snprintf(path, sizeof(path), "/sys/fs/cgroup/it's a\\x2dgroup/hugetlb.2MB.%s", name);
+	snprintf(path, sizeof(path), "/sys/fs/cgroup/it's a\\x2dgroup/%s", name);
 	snprintf(text, sizeof(text), "%" PRIu64 "\n", bytes);
 	fake_file(path, text);
 }
@@ -332,12 +332,11 @@ static void begin_fakes(void)
 	strcpy(fake_root, "/tmp/hugenuma-plan-XXXXXX");
 	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(fake_root));
 	fake_file("/proc/self/cgroup", "0::/it's a\\x2dgroup\n");
-	fake_file("/proc/self/mountinfo",
-		  "30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw\n");
-	fake_bytes("current", 4 * MB);
-	fake_bytes("rsvd.current", 4 * MB);
-	fake_file("/sys/fs/cgroup/it's a\\x2dgroup/hugetlb.2MB.max", "max\n");
-	fake_file("/sys/fs/cgroup/it's a\\x2dgroup/hugetlb.2MB.rsvd.max", "max\n");
+	fake_file("/proc/self/mountinfo", "30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 "
+					  "rw,memory_hugetlb_accounting\n");
+	fake_bytes("hugetlb.2MB.current", 4 * MB);
+	fake_bytes("hugetlb.2MB.rsvd.current", 4 * MB);
+	fake_bytes("memory.current", 4 * MB);
 	real_open = hnuma_sys.open;
 	hnuma_sys.open = open_fake;
 }
@@ -400,12 +399,17 @@ static void one_cgroup_limit(const char *name, enum hnuma_limit limit)
 
 static void test_cgroup_limit(void)
 {
-	one_cgroup_limit("max", HNUMA_LIMIT_CGROUP);
+	one_cgroup_limit("hugetlb.2MB.max", HNUMA_LIMIT_CGROUP);
 }
 
 static void test_cgroup_limit_on_reservations(void)
 {
-	one_cgroup_limit("rsvd.max", HNUMA_LIMIT_CGROUP_RESERVED);
+	one_cgroup_limit("hugetlb.2MB.rsvd.max", HNUMA_LIMIT_CGROUP_RESERVED);
+}
+
+static void test_cgroup_limit_on_memory(void)
+{
+	one_cgroup_limit("memory.max", HNUMA_LIMIT_CGROUP_MEMORY);
 }
 
 /* Where several things are in the way the first is named, and the advice mends all of them. */
@@ -418,8 +422,8 @@ static void test_several_limits(void)
 	if (!check_hugepages_exactly(here, 1))
 		return;
 	begin_fakes();
-	fake_bytes("max", 4 * MB);
-	fake_bytes("rsvd.max", 5 * MB);
+	fake_bytes("hugetlb.2MB.max", 4 * MB);
+	fake_bytes("hugetlb.2MB.rsvd.max", 5 * MB);
 	plan = open_plan(topology, &config);
 	CU_ASSERT_EQUAL(node_of(plan, 0).limit, HNUMA_LIMIT_NODE_PAGES);
 	CU_ASSERT_EQUAL(node_of(plan, 0).pages_missing, all_needed(plan) - 1);
@@ -477,12 +481,12 @@ static void test_largest_limit(void)
 	if (!check_hugepages_exactly(here, 1))
 		return;
 	begin_fakes();
-	fake_bytes("max", 4 * MB);
-	fake_bytes("current", INT64_MAX);
+	fake_bytes("hugetlb.2MB.max", 4 * MB);
+	fake_bytes("hugetlb.2MB.current", INT64_MAX);
 	plan = open_plan(topology, &config);
 	CU_ASSERT_PTR_NOT_NULL(strstr(hnuma_plan_advice(plan, 0), "echo 9223372036852678656 > "));
 	hnuma_plan_destroy(plan);
-	fake_bytes("current", UINT64_MAX - 1);
+	fake_bytes("hugetlb.2MB.current", UINT64_MAX - 1);
 	plan = open_plan(topology, &config);
 	CU_ASSERT_PTR_NOT_NULL(strstr(hnuma_plan_advice(plan, 0), "echo 9223372036852678656 > "));
 	hnuma_plan_destroy(plan);
@@ -538,7 +542,7 @@ static void test_ranks_under_a_limit(void)
 	if (!check_hugepages_exactly(here, needed))
 		return;
 	begin_fakes();
-	fake_bytes("max", (needed - 4 + 2) * 2 * MB);
+	fake_bytes("hugetlb.2MB.max", (needed - 4 + 2) * 2 * MB);
 	plan = open_plan_for(&config, 3);
 	CU_ASSERT_EQUAL(node_of(plan, 0).limit, HNUMA_LIMIT_CGROUP);
 	CU_ASSERT_EQUAL(node_of(plan, 0).pages_missing, 4);
@@ -578,6 +582,7 @@ int main(void)
 		{"advice when pages are promised", test_advice_when_pages_are_promised},
 		{"cgroup limit", test_cgroup_limit},
 		{"cgroup limit on reservations", test_cgroup_limit_on_reservations},
+		{"cgroup limit on memory", test_cgroup_limit_on_memory},
 		{"several limits", test_several_limits},
 		{"enormous", test_enormous},
 		{"sums that wrap", test_sums_that_wrap},

@@ -413,6 +413,37 @@ static void test_limited_swap(void)
 	}
 }
 
+/* Pages that count as memory: refused before the kernel would refuse to populate, with swap counted in. */
+static void test_pages_as_memory(void)
+{
+	static const struct fake_file files[] = {
+		{"/proc/self/cgroup", "0::/a\n", 0},
+		{"/proc/self/mountinfo",
+		 "30 22 0:26 / /c rw - cgroup2 cgroup2 rw,memory_hugetlb_accounting\n", 0},
+		{"/proc/meminfo", "MemAvailable: 67108864 kB\nSwapFree: 2048 kB\n", 0},
+		{"/c/a/memory.max", "10485760\n", 0},
+		{"/c/a/memory.current", "6291456\n", 0},
+		{NULL, NULL, 0},
+	};
+	struct hnuma_region_attr attr = make_attr(HNUMA_BACKING_HUGETLB);
+	struct hnuma_region *region;
+
+	if (!check_hugepages(4))
+		return;
+	fake_files_begin(files, false);
+	attr.size = 4 * PAGE;
+	CU_ASSERT_EQUAL(hnuma_region_create(&region, topology, &attr), -ENOMEM);
+	check_message(
+		"8388608 bytes are needed, and the control group's limit on memory, which counts "
+		"huge pages, too, leaves 4194304 (6291456 of 10485760 in use): "
+		"echo 15728640 > /c/a/memory.max");
+	attr.size = 3 * PAGE;
+	CU_ASSERT_EQUAL_FATAL(hnuma_region_create(&region, topology, &attr), 0);
+	CU_ASSERT_EQUAL(info_of(region).backing, HNUMA_BACKING_HUGETLB);
+	CU_ASSERT_EQUAL(hnuma_region_destroy(region), 0);
+	fake_files_end();
+}
+
 /* Pitfall 7: a container's profile refuses the policy calls and move_pages, for real. */
 static void forbid_policy_calls(void)
 {
@@ -538,6 +569,7 @@ int main(void)
 		{"address space runs out", test_addresses},
 		{"more memory than there is", test_too_much_memory},
 		{"a limit on swap", test_limited_swap},
+		{"pages that count as memory (row 9)", test_pages_as_memory},
 		{"a container that refuses binding", test_container},
 		{"a system without topology (row 35)", test_unknown_topology},
 		CU_TEST_INFO_NULL,

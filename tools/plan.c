@@ -26,6 +26,7 @@ static const struct {
 	[HNUMA_LIMIT_RESERVED] = {"pages promised to others", "reserved"},
 	[HNUMA_LIMIT_CGROUP] = {"control group", "cgroup"},
 	[HNUMA_LIMIT_CGROUP_RESERVED] = {"control group (reservations)", "cgroup_reservations"},
+	[HNUMA_LIMIT_CGROUP_MEMORY] = {"control group (memory)", "cgroup_memory"},
 };
 
 #define TOO_LARGE_WORDS "the node's memory"

@@ -149,6 +149,7 @@ static int print_json(const struct hnuma_topology *topology)
 	json_object_set_new(cgroup, "pages", json_limit(topology, HNUMA_LIMIT_CGROUP));
 	json_object_set_new(cgroup, "reservations",
 			    json_limit(topology, HNUMA_LIMIT_CGROUP_RESERVED));
+	json_object_set_new(cgroup, "memory", json_limit(topology, HNUMA_LIMIT_CGROUP_MEMORY));
 	json_object_set_new(root, "cgroup", cgroup);
 	return cli_print_json(COMMAND, root, false, COMMAND_OK);
 }
@@ -299,6 +300,7 @@ static int print_text(const struct hnuma_topology *topology)
 		putchar('\n');
 		print_limit(topology, HNUMA_LIMIT_CGROUP, "in memory");
 		print_limit(topology, HNUMA_LIMIT_CGROUP_RESERVED, "promised");
+		print_limit(topology, HNUMA_LIMIT_CGROUP_MEMORY, "with other memory");
 	}
 	return cli_finish(COMMAND, COMMAND_OK);
 }

@@ -92,7 +92,8 @@ HNUMA_API int hnuma_topology_home_of_cpu(const struct hnuma_topology *topology, 
 /*
  * The control group's limit on this process's huge pages, now.
  *
- * @which  HNUMA_LIMIT_CGROUP or HNUMA_LIMIT_CGROUP_RESERVED.
+ * @which  HNUMA_LIMIT_CGROUP, HNUMA_LIMIT_CGROUP_RESERVED, or HNUMA_LIMIT_CGROUP_MEMORY: the limit on
+ *         all memory, where huge pages count against it. Where they do not, that is no limit on them.
  *
  * Of another machine no limit is known. Returns 0, -EINVAL (NULL, another limit), or what the kernel
  * answered when its files could not be read.
