@@ -34,15 +34,17 @@ static const char *option_of(enum hnuma_cgroup_kind kind)
 struct files {
 	const char *limit; /* NULL: this version has no such limit */
 	const char *usage;
+	const char *
+		high; /* NULL, or a second limit: beyond it the kernel refuses nothing, and lets wait */
 	const char *stat; /* NULL: of what is used nothing can be reclaimed */
 	/* In it: what could be, what counts with that and could not, and what could be besides. */
 	const char *cache, *shmem, *slab;
 };
 
-#define VERSION_2_MEMORY                                                          \
-	{                                                                         \
-		"memory.max", "memory.current", "memory.stat", "file ", "shmem ", \
-			"slab_reclaimable "                                       \
+#define VERSION_2_MEMORY                                                                         \
+	{                                                                                        \
+		"memory.max", "memory.current", "memory.high", "memory.stat", "file ", "shmem ", \
+			"slab_reclaimable "                                                      \
 	}
 
 static const struct files files_of[3][6] = {
@@ -53,10 +55,10 @@ static const struct files files_of[3][6] = {
 			[HNUMA_CGROUP_RESERVATIONS] = {.limit = "hugetlb.2MB.rsvd.limit_in_bytes",
 						       .usage = "hugetlb.2MB.rsvd.usage_in_bytes"},
 			[HNUMA_CGROUP_MEMORY] = {"memory.limit_in_bytes", "memory.usage_in_bytes",
-						 "memory.stat", "total_cache ", "total_shmem ",
-						 NULL},
+						 NULL, "memory.stat", "total_cache ",
+						 "total_shmem ", NULL},
 			[HNUMA_CGROUP_MEMORY_AND_SWAP] = {"memory.memsw.limit_in_bytes",
-							  "memory.memsw.usage_in_bytes",
+							  "memory.memsw.usage_in_bytes", NULL,
 							  "memory.stat", "total_cache ",
 							  "total_shmem ", NULL},
 		},
@@ -302,24 +304,19 @@ static uint64_t read_reclaimable(const char *directory, const struct files *file
 	return cache + slab < cache ? UINT64_MAX : cache + slab;
 }
 
-/* Look at one group. A file that cannot be read is no limit: the root has none, for one. */
-static void look_at_group(const char *directory, const struct files *files,
+/* Look at one of a group's limits. A file that cannot be read is no limit: the root has none, for one. */
+static void look_at_limit(const char *directory, const char *file, uint64_t usage,
 			  struct hnuma_cgroup_limit *limit)
 {
 	char path[HNUMA_CGROUP_PATH_MAX], text[32];
-	uint64_t bytes, usage, reclaimable, headroom;
+	uint64_t bytes, headroom;
 	ssize_t length;
 
-	if (snprintf(path, sizeof(path), "%s/%s", directory, files->usage) >= (int)sizeof(path) ||
-	    hnuma_procfs_read_number(path, &usage))
-		usage = 0;
-	if (snprintf(path, sizeof(path), "%s/%s", directory, files->limit) >= (int)sizeof(path))
+	if (snprintf(path, sizeof(path), "%s/%s", directory, file) >= (int)sizeof(path))
 		return;
 	length = hnuma_procfs_read(path, text, sizeof(text));
 	if (length <= 0 || !hnuma_cgroup_parse_limit(text, &bytes))
 		return;
-	reclaimable = read_reclaimable(directory, files);
-	usage -= reclaimable < usage ? reclaimable : usage;
 	headroom = bytes > usage ? bytes - usage : 0;
 	/* The inner one when two are as tight: its owner is nearer. */
 	if (limit->is_limited && headroom >= limit->headroom_bytes)
@@ -329,6 +326,22 @@ static void look_at_group(const char *directory, const struct files *files,
 	limit->usage_bytes = usage;
 	limit->headroom_bytes = headroom;
 	strcpy(limit->path, path);
+}
+
+static void look_at_group(const char *directory, const struct files *files,
+			  struct hnuma_cgroup_limit *limit)
+{
+	char path[HNUMA_CGROUP_PATH_MAX];
+	uint64_t usage, reclaimable;
+
+	if (snprintf(path, sizeof(path), "%s/%s", directory, files->usage) >= (int)sizeof(path) ||
+	    hnuma_procfs_read_number(path, &usage))
+		usage = 0;
+	reclaimable = read_reclaimable(directory, files);
+	usage -= reclaimable < usage ? reclaimable : usage;
+	look_at_limit(directory, files->limit, usage, limit);
+	if (files->high)
+		look_at_limit(directory, files->high, usage, limit);
 }
 
 /* Look at a group and those above it, as far as they are shown. Uses up the directory's name. */

@@ -28,10 +28,12 @@ enum hnuma_cgroup_kind {
 	HNUMA_CGROUP_PAGES = 0, /* what is in memory: hugetlb.2MB.max, .limit_in_bytes */
 	HNUMA_CGROUP_RESERVATIONS =
 		1, /* what is promised: hugetlb.2MB.rsvd.max, .rsvd.limit_in_bytes */
-	/* Pages and all other memory together: memory.max of a version 2 that counts pages, too. It does when
+	/* Pages and all other memory together: memory.max and memory.high of a version 2 that counts pages, too. It does when
 	 * it is mounted with memory_hugetlb_accounting (Linux 6.6; newer versions of systemd do so). */
 	HNUMA_CGROUP_PAGES_AS_MEMORY = 2,
-	HNUMA_CGROUP_MEMORY = 3, /* all other memory: memory.max, .limit_in_bytes */
+	/* All other memory: memory.max, .limit_in_bytes; and memory.high, beyond which the kernel lets
+	 * whoever allocates wait, seconds for a few MB, which no server would call running. */
+	HNUMA_CGROUP_MEMORY = 3,
 	/* What of that may be swapped out: version 2 counts it for itself, version 1 with the memory. */
 	HNUMA_CGROUP_SWAP = 4,		  /* memory.swap.max; of version 1 nothing */
 	HNUMA_CGROUP_MEMORY_AND_SWAP = 5, /* memory.memsw.limit_in_bytes; of version 2 nothing */

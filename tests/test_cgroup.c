@@ -127,6 +127,32 @@ static void test_memory(void)
 	fake_files_end();
 }
 
+/* Where the kernel would let wait, long before it would refuse. */
+static void test_memory_high(void)
+{
+	struct fake_file files[] = {
+		{"/proc/self/cgroup", "0::/a\n", 0},
+		{"/proc/self/mountinfo", "30 22 0:26 / /c rw - cgroup2 cgroup2 rw\n", 0},
+		{"/c/a/memory.max", "104857600\n", 0},
+		{"/c/a/memory.high", "94371840\n", 0},
+		{"/c/a/memory.current", "83886080\n", 0},
+		{NULL, NULL, 0},
+	};
+
+	fake_files_begin(files, true);
+	check_limit(HNUMA_CGROUP_MEMORY, 90, 80, 10, "/c/a/memory.high");
+	files[2].text = "max\n";
+	fake_files_begin(files, true);
+	check_limit(HNUMA_CGROUP_MEMORY, 90, 80, 10, "/c/a/memory.high");
+	files[2].text = "88080384\n";
+	fake_files_begin(files, true);
+	check_limit(HNUMA_CGROUP_MEMORY, 84, 80, 4, "/c/a/memory.max");
+	files[2].text = files[3].text = "max\n";
+	fake_files_begin(files, true);
+	check_limitless(HNUMA_CGROUP_MEMORY, 0);
+	fake_files_end();
+}
+
 /* Pages count against the limit on memory where the group's file system says so, and only there. */
 static void test_pages_as_memory(void)
 {
@@ -356,6 +382,7 @@ int main(void)
 	CU_TestInfo tests[] = {
 		{"version 2", test_version_2},
 		{"memory", test_memory},
+		{"memory.high (row 9)", test_memory_high},
 		{"pages as memory (row 9)", test_pages_as_memory},
 		{"swap", test_swap},
 		{"version 1 and hybrid", test_version_1_and_hybrid},

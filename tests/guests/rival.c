@@ -256,11 +256,13 @@ pid_t rival_run(const int *nodes, unsigned nr_nodes)
 
 	if (pipe(answers))
 		guest_die("pipe");
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	keeper = start();
 	if (keeper) {
 		await_answer(answers);
 		return keeper;
 	}
+	setpgid(0, 0);
 	/* This one has nothing that would be worth killing it for. */
 	guest_write("/proc/self/oom_score_adj", "-1000");
 	for (unsigned seed = 0;; seed++) {
@@ -277,6 +279,10 @@ pid_t rival_run(const int *nodes, unsigned nr_nodes)
 
 void rival_end(pid_t rival)
 {
-	kill(rival, SIGKILL);
+	if (kill(-rival, SIGKILL))
+		kill(rival, SIGKILL);
 	waitpid(rival, NULL, 0);
+	/* Who was started by it has become a child of this process, and has as much memory. */
+	while (waitpid(-rival, NULL, 0) > 0)
+		;
 }
