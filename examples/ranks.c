@@ -97,6 +97,9 @@ static void find_share(struct rank *rank)
 		if (hnuma_topology_limit(rank->topology, which, &limit) || !limit.is_limited)
 			continue;
 		allowed = limit.limit_bytes / HNUMA_HUGEPAGE / rank->nr_ranks / rank->nr_mine;
+		/* This one has to hold all else that the ranks use, too. */
+		if (which == HNUMA_LIMIT_CGROUP_MEMORY)
+			allowed -= allowed / 8;
 		if (allowed < rank->share)
 			rank->share = allowed;
 	}
