@@ -316,6 +316,8 @@ static void stolen_at_random(int node)
 	process = fork();
 	if (process < 0)
 		guest_die("fork");
+	/* By both, so that it is so whoever comes first. */
+	setpgid(process, process);
 	if (!process)
 		for (;;) {
 			pid_t short_lived = fork();
@@ -342,8 +344,7 @@ static void stolen_at_random(int node)
 		guest_check(!hnuma_region_destroy(region), "%s", hnuma_errormsg());
 		nr_had++;
 	}
-	kill(process, SIGKILL);
-	waitpid(process, NULL, 0);
+	guest_end_group(process);
 	guest_note("%u had, %u refused", nr_had, nr_refused);
 	wait_for_pages(node, 24);
 	guest_check(guest_free_pages(node) == 24, "%ld of 24 pages came back",

@@ -460,6 +460,17 @@ void guest_check_own_state(const struct guest_state *before)
 	check_own(before, &now);
 }
 
+void guest_end_group(pid_t leader)
+{
+	/* What the leader has started becomes a child of this process, so that it can be waited for. */
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	if (kill(-leader, SIGKILL))
+		kill(leader, SIGKILL);
+	waitpid(leader, NULL, 0);
+	while (waitpid(-leader, NULL, 0) > 0)
+		;
+}
+
 int guest_pin(int cpu)
 {
 	cpu_set_t set;

@@ -123,6 +123,12 @@ void guest_check_state(const struct guest_state *before);
 /* The same but for the huge pages, where others take and give them. */
 void guest_check_own_state(const struct guest_state *before);
 
+/*
+ * Kill a child that leads a process group, and all in the group, and wait for all of them: none has memory
+ * any more. A child that leads none is killed alone.
+ */
+void guest_end_group(pid_t leader);
+
 /* Tie the calling thread to a CPU: 0 or a negative errno. */
 int guest_pin(int cpu);
 

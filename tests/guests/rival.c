@@ -256,7 +256,6 @@ pid_t rival_run(const int *nodes, unsigned nr_nodes)
 
 	if (pipe(answers))
 		guest_die("pipe");
-	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	keeper = start();
 	if (keeper) {
 		await_answer(answers);
@@ -279,10 +278,5 @@ pid_t rival_run(const int *nodes, unsigned nr_nodes)
 
 void rival_end(pid_t rival)
 {
-	if (kill(-rival, SIGKILL))
-		kill(rival, SIGKILL);
-	waitpid(rival, NULL, 0);
-	/* Who was started by it has become a child of this process, and has as much memory. */
-	while (waitpid(-rival, NULL, 0) > 0)
-		;
+	guest_end_group(rival);
 }
