@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <numaif.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -216,13 +215,6 @@ static void end_thief(struct thief *thief)
 	close(thief->answers);
 }
 
-/* A process's death gives its pages back in a moment. */
-static void wait_for_pages(int node, long nr)
-{
-	for (unsigned i = 0; i < 100 && guest_free_pages(node) != nr; i++)
-		poll(NULL, 0, 20);
-}
-
 /* The region's progress: the thief takes its pages when a part of ours is there. */
 static void let_steal(void *arg, size_t done, size_t total)
 {
@@ -294,10 +286,10 @@ static void stolen_meanwhile(int node, enum hnuma_backing least)
 	guest_read_state(&before);
 	while (!steal_meanwhile(node, least) && nr_tries < 50) {
 		nr_tries++;
-		wait_for_pages(node, before.free_pages[node]);
+		guest_await_pages(node, before.free_pages[node]);
 	}
 	guest_check(nr_tries < 50, "the pages were always taken too late: this shows nothing");
-	wait_for_pages(node, before.free_pages[node]);
+	guest_await_pages(node, before.free_pages[node]);
 	guest_check_state(&before);
 }
 
@@ -346,7 +338,7 @@ static void stolen_at_random(int node)
 	}
 	guest_end_group(process);
 	guest_note("%u had, %u refused", nr_had, nr_refused);
-	wait_for_pages(node, 24);
+	guest_await_pages(node, 24);
 	guest_check(guest_free_pages(node) == 24, "%ld of 24 pages came back",
 		    guest_free_pages(node));
 }

@@ -294,23 +294,10 @@ static void fill_node(struct taken *taken, int node)
 	check_peace(&before, nr_killed);
 }
 
-/* A process's death gives its pages back in a moment, and what was promised to it a moment later. */
-static void await_pages(int node)
-{
-	struct guest_state now;
-
-	for (unsigned i = 0; i < 100; i++) {
-		guest_read_state(&now);
-		if (now.free_pages[node] == (long)nr_pages && now.reserved == 0)
-			return;
-		usleep(20000);
-	}
-}
-
 static void give_pages_back(struct taken *taken, int node)
 {
 	rival_end(taken->pages);
-	await_pages(node);
+	guest_await_pages(node, (long)nr_pages);
 }
 
 static void give_back(struct taken *taken)
@@ -408,7 +395,7 @@ static void keeping_still_in_group(void)
 	check_peace(&before, nr_killed);
 	give_pages_back(&taken, nodes[0]);
 	rival_end(others);
-	await_pages(nodes[1]);
+	guest_await_pages(nodes[1], (long)nr_pages);
 	check_huge_pages(nodes[0]);
 	give_back(&taken);
 }
@@ -469,7 +456,7 @@ static void changing(unsigned rounds)
 	guest_note("the other process was killed %lu times", rival_nr_killed() - nr_killed);
 	rival_end(rival);
 	for (unsigned i = 0; i < nr_nodes; i++)
-		await_pages(nodes[i]);
+		guest_await_pages(nodes[i], (long)nr_pages);
 	guest_check_state(&before);
 }
 

@@ -460,6 +460,18 @@ void guest_check_own_state(const struct guest_state *before)
 	check_own(before, &now);
 }
 
+void guest_await_pages(int node, long pages)
+{
+	struct guest_state now;
+
+	for (unsigned i = 0; i < 100; i++) {
+		guest_read_state(&now);
+		if (now.free_pages[node] == pages && now.reserved == 0)
+			return;
+		usleep(20000);
+	}
+}
+
 void guest_end_group(pid_t leader)
 {
 	/* What the leader has started becomes a child of this process, so that it can be waited for. */

@@ -124,6 +124,12 @@ void guest_check_state(const struct guest_state *before);
 void guest_check_own_state(const struct guest_state *before);
 
 /*
+ * Wait until a node has so many free huge pages and none is promised, for two seconds at most: a process's death
+ * gives its pages back in a moment, and what was promised to it a moment later.
+ */
+void guest_await_pages(int node, long pages);
+
+/*
  * Kill a child that leads a process group, and all in the group, and wait for all of them: none has memory
  * any more. A child that leads none is killed alone.
  */

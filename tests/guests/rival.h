@@ -3,9 +3,9 @@
  * tests/guests/rival.h - another process, which takes the machine's memory.
  *
  * It takes what the kernel gives to programs, to the last page but a few: how far it may go without being
- * killed it reads from /proc/zoneinfo, or from the control group that it is to fill. If somebody has to be killed all the same, it is a rival:
- * each has asked the kernel to choose it first (oom_score_adj), so that a test can go on whatever happened, and
- * see by the count of killed ones whether anything did.
+ * killed it reads from /proc/zoneinfo, or from the control group that it is to fill. If somebody has to be
+ * killed all the same, it is a rival: each has asked the kernel to choose it first (oom_score_adj), so that a
+ * test can go on whatever happened, and see by the count of killed ones whether anything did.
  *
  * Calls the C library, and through guest.h the kernel.
  */
