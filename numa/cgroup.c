@@ -34,8 +34,7 @@ static const char *option_of(enum hnuma_cgroup_kind kind)
 struct files {
 	const char *limit; /* NULL: this version has no such limit */
 	const char *usage;
-	const char *
-		high; /* NULL, or a second limit: beyond it the kernel refuses nothing, and lets wait */
+	const char *high; /* NULL, or a second limit: beyond it the kernel makes the group wait */
 	const char *stat; /* NULL: of what is used nothing can be reclaimed */
 	/* In it: what could be, what counts with that and could not, and what could be besides. */
 	const char *cache, *shmem, *slab;
@@ -168,7 +167,10 @@ static bool copy_path(struct field field, char *path)
 	return true;
 }
 
-/* Which version is the file system behind the "-" of a line? 0: not one with the controller and the option. */
+/*
+ * Which version is the file system behind the "-" of a line? 0: one without the controller, or the option of
+ * version 2.
+ */
 static int parse_type(const char *at, const char *controller, const char *option)
 {
 	struct field type = next_field(&at), options;
@@ -304,19 +306,41 @@ static uint64_t read_reclaimable(const char *directory, const struct files *file
 	return cache + slab < cache ? UINT64_MAX : cache + slab;
 }
 
-/* Look at one of a group's limits. A file that cannot be read is no limit: the root has none, for one. */
-static void look_at_limit(const char *directory, const char *file, uint64_t usage,
+/*
+ * Read a limit and its path, unless a lower one is there already. A file that cannot be read is no limit: the
+ * root has none, for one.
+ */
+static void read_limit(const char *directory, const char *file, uint64_t *bytes, char *path)
+{
+	char candidate[HNUMA_CGROUP_PATH_MAX], text[32];
+	uint64_t number;
+
+	if (snprintf(candidate, sizeof(candidate), "%s/%s", directory, file) >=
+		    (int)sizeof(candidate) ||
+	    hnuma_procfs_read(candidate, text, sizeof(text)) <= 0 ||
+	    !hnuma_cgroup_parse_limit(text, &number) || number >= *bytes)
+		return;
+	*bytes = number;
+	strcpy(path, candidate);
+}
+
+static void look_at_group(const char *directory, const struct files *files,
 			  struct hnuma_cgroup_limit *limit)
 {
-	char path[HNUMA_CGROUP_PATH_MAX], text[32];
-	uint64_t bytes, headroom;
-	ssize_t length;
+	char path[HNUMA_CGROUP_PATH_MAX], usage_path[HNUMA_CGROUP_PATH_MAX];
+	uint64_t bytes = UINT64_MAX, usage, reclaimable, headroom;
 
-	if (snprintf(path, sizeof(path), "%s/%s", directory, file) >= (int)sizeof(path))
+	read_limit(directory, files->limit, &bytes, path);
+	if (files->high)
+		read_limit(directory, files->high, &bytes, path);
+	if (bytes == UINT64_MAX)
 		return;
-	length = hnuma_procfs_read(path, text, sizeof(text));
-	if (length <= 0 || !hnuma_cgroup_parse_limit(text, &bytes))
-		return;
+	if (snprintf(usage_path, sizeof(usage_path), "%s/%s", directory, files->usage) >=
+		    (int)sizeof(usage_path) ||
+	    hnuma_procfs_read_number(usage_path, &usage))
+		usage = 0;
+	reclaimable = read_reclaimable(directory, files);
+	usage -= reclaimable < usage ? reclaimable : usage;
 	headroom = bytes > usage ? bytes - usage : 0;
 	/* The inner one when two are as tight: its owner is nearer. */
 	if (limit->is_limited && headroom >= limit->headroom_bytes)
@@ -326,22 +350,6 @@ static void look_at_limit(const char *directory, const char *file, uint64_t usag
 	limit->usage_bytes = usage;
 	limit->headroom_bytes = headroom;
 	strcpy(limit->path, path);
-}
-
-static void look_at_group(const char *directory, const struct files *files,
-			  struct hnuma_cgroup_limit *limit)
-{
-	char path[HNUMA_CGROUP_PATH_MAX];
-	uint64_t usage, reclaimable;
-
-	if (snprintf(path, sizeof(path), "%s/%s", directory, files->usage) >= (int)sizeof(path) ||
-	    hnuma_procfs_read_number(path, &usage))
-		usage = 0;
-	reclaimable = read_reclaimable(directory, files);
-	usage -= reclaimable < usage ? reclaimable : usage;
-	look_at_limit(directory, files->limit, usage, limit);
-	if (files->high)
-		look_at_limit(directory, files->high, usage, limit);
 }
 
 /* Look at a group and those above it, as far as they are shown. Uses up the directory's name. */

@@ -79,7 +79,7 @@ int hnuma_topology_hugepages(const struct hnuma_topology *topology, int node, un
 int hnuma_topology_limit(const struct hnuma_topology *topology, enum hnuma_limit which,
 			 struct hnuma_limit_info *info)
 {
-	static const int kinds[] = {
+	static const enum hnuma_cgroup_kind kinds[] = {
 		[HNUMA_LIMIT_CGROUP] = HNUMA_CGROUP_PAGES,
 		[HNUMA_LIMIT_CGROUP_RESERVED] = HNUMA_CGROUP_RESERVATIONS,
 		[HNUMA_LIMIT_CGROUP_MEMORY] = HNUMA_CGROUP_PAGES_AS_MEMORY,
@@ -94,7 +94,7 @@ int hnuma_topology_limit(const struct hnuma_topology *topology, enum hnuma_limit
 		return hnuma_error_set(-EINVAL, "limit %d is none of a control group", (int)which);
 	if (!hnuma_topology_is_this_system(topology))
 		return 0;
-	error = hnuma_cgroup_tightest((enum hnuma_cgroup_kind)kinds[which], &limit);
+	error = hnuma_cgroup_tightest(kinds[which], &limit);
 	if (error)
 		return hnuma_error_set(error,
 				       "the control groups of this process cannot be read: %s",

@@ -151,9 +151,13 @@ static uint64_t group_swap_kb(uint64_t swap_kb)
 /* Pages that count as memory: the group's other memory may make room for them, by being swapped out. */
 static int check_pages_as_memory(size_t needed_bytes)
 {
+	struct hnuma_cgroup_limit limit;
 	uint64_t spare_kb = UINT64_MAX;
 	struct hnuma_memory memory;
 
+	/* Where they do not count, which is the rule, swap need not be read. */
+	if (hnuma_cgroup_tightest(HNUMA_CGROUP_PAGES_AS_MEMORY, &limit) || !limit.is_limited)
+		return 0;
 	if (hnuma_memory_read(NULL, &memory))
 		memory.swap_kb = 0;
 	return check_group(needed_bytes, HNUMA_CGROUP_PAGES_AS_MEMORY,

@@ -27,7 +27,7 @@ enum hnuma_limit {
 	HNUMA_LIMIT_RESERVED = 2,	 /* pages are free, but promised to other mappings */
 	HNUMA_LIMIT_CGROUP = 3,		 /* the hugetlb cgroup's limit (hugetlb.2MB.max) */
 	HNUMA_LIMIT_CGROUP_RESERVED = 4, /* the one on reservations (hugetlb.2MB.rsvd.max) */
-	HNUMA_LIMIT_CGROUP_MEMORY = 5,	 /* the one on memory (memory.max), where huge pages count
+	HNUMA_LIMIT_CGROUP_MEMORY = 5, /* the one on memory (memory.max or .high), where pages count
 					  * as memory: memory_hugetlb_accounting, since Linux 6.6 */
 };
 
